@@ -8,19 +8,22 @@ from typing import Any, Protocol, Self
 from msgspec import Struct
 
 from howgood.core.errors import Unsupported
-from howgood.core.types import Instance, Message, Prediction, Request
+from howgood.core.types import Effort, Instance, Message, Prediction, Request
 from howgood.inputs.fewshot import Shots
 from howgood.models.base import Capabilities, Model
 
 
 class Settings(Struct, frozen=True, omit_defaults=True):
     """What a user may change in any call. None keeps the benchmark's own: `chat` (use the model's chat format or raw
-    text), `temperature`, `max_tokens`, `shots` (how many worked examples)."""
+    text), `temperature`, `max_tokens`, `shots` (how many worked examples), `effort` and `thinking` (how long a
+    reasoning model may think: a level, or a budget in tokens)."""
 
     chat: bool | None = None
     temperature: float | None = None
     max_tokens: int | None = None
     shots: int | None = None
+    effort: Effort | None = None
+    thinking: int | None = None
 
 
 class Call(Protocol):

@@ -14,9 +14,22 @@ from msgspec import Struct, field
 
 Role = Literal["system", "user", "assistant", "tool"]
 StopReason = Literal["stop", "length", "refusal", "filter", "tool"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Outcome = Literal[
-    "right", "wrong", "partial", "scored", "truncated", "refused", "empty", "filtered", "unanswered", "failed"
+    "right",
+    "wrong",
+    "partial",
+    "scored",
+    "truncated",
+    "refused",
+    "empty",
+    "filtered",
+    "unanswered",
+    "unsupported",
+    "failed",
 ]
+NOT_JUDGED = ("failed", "unsupported")
+"""Outcomes of trials without an answer that could be judged: they have no values and are missing from every figure."""
 RunStatus = Literal["running", "finished", "incomplete", "interrupted", "failed"]
 
 
@@ -36,11 +49,30 @@ class Image(Struct, frozen=True, tag="image"):
 Part = Text | Image
 
 
-class Message(Struct, frozen=True):
-    """One turn of a conversation."""
+class Tool(Struct, frozen=True):
+    """A tool that a model may call: `parameters` is the JSON Schema of its arguments, an object."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+class ToolCall(Struct, frozen=True):
+    """A tool called by a model: `arguments` is the JSON text that the model wrote, which need not be valid."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Message(Struct, frozen=True, omit_defaults=True):
+    """One turn of a conversation. An assistant's may call tools; a tool's (role `tool`) is the result of the call
+    `tool_call_id`."""
 
     role: Role
     content: str | tuple[Part, ...]
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
 
 
 Prompt = str | tuple[Message, ...]
@@ -67,7 +99,12 @@ class Instance(Struct, frozen=True, omit_defaults=True):
 
 
 class Generate(Struct, frozen=True, omit_defaults=True, tag="generate"):
-    """A request to answer or continue `prompt`. Lengths in tokens; temperature 0 is greedy."""
+    """A request to answer or continue `prompt`. Lengths in tokens; temperature 0 is greedy.
+
+    `tools` are those the model may call; `schema` is a JSON Schema that the answer must follow; `effort` and `thinking`
+    (a budget in tokens, part of `max_tokens`) say how long a reasoning model may think, None leaving it to the model;
+    `logprobs` asks for the log-probability of each generated token with so many alternatives (None: not asked).
+    """
 
     prompt: Prompt
     max_tokens: int = 1024
@@ -75,6 +112,11 @@ class Generate(Struct, frozen=True, omit_defaults=True, tag="generate"):
     top_p: float | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    tools: tuple[Tool, ...] = ()
+    schema: dict[str, Any] | None = None
+    effort: Effort | None = None
+    thinking: int | None = None
+    logprobs: int | None = None
 
 
 class Loglikelihood(Struct, frozen=True, omit_defaults=True, tag="loglikelihood"):
@@ -100,13 +142,14 @@ Request = Generate | Loglikelihood | Rolling
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
-    """Tokens of one trial. `input` counts every prompt token sent, of which `cached` were served from a cache;
-    `output` counts every generated token, of which `reasoning` were hidden thinking."""
+    """Tokens of one trial. `input` counts every prompt token sent, of which `cached` were served from the provider's
+    cache and `cache_writes` put into it; `output` counts every generated token, of which `reasoning` were thinking."""
 
     input: int = 0
     output: int = 0
     cached: int = 0
     reasoning: int = 0
+    cache_writes: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -114,6 +157,7 @@ class Usage(Struct, frozen=True, omit_defaults=True):
             self.output + other.output,
             self.cached + other.cached,
             self.reasoning + other.reasoning,
+            self.cache_writes + other.cache_writes,
         )
 
 
@@ -127,11 +171,25 @@ class Likelihood(Struct, frozen=True, omit_defaults=True):
     token_logprobs: tuple[float, ...] = ()
 
 
+class Token(Struct, frozen=True, omit_defaults=True):
+    """A generated token: its text, its log-probability (nats), and the likeliest `alternatives` at its place."""
+
+    text: str
+    logprob: float
+    alternatives: dict[str, float] = field(default_factory=dict)
+
+
 class Prediction(Struct, frozen=True, omit_defaults=True):
     """What came back from a model for one trial.
 
     `likelihoods` follow the request's continuations; `attempts` holds every text where several were asked for, of
-    which `text` is the first. `latency` is in seconds, `cost` in US dollars (None: unknown).
+    which `text` is the chosen one (the first, where nothing chose). `tokens` are the answer's tokens where their
+    log-probabilities were asked for; `tool_calls` the tools the model wants called. `transcript` is the conversation
+    after the prompt where it took more than one call (turns, tool calls and their results).
+
+    `latency` is in seconds, `first_token` too (None: not streamed), `cost` in US dollars (None: unknown), `retries`
+    counts the tries that failed before the one that answered, and `replayed` says that the answer was read from
+    howgood's cache: its usage, latency and cost are those of the call that was once made, and nothing was paid now.
     `error` says why there is no answer; a prediction with an error is never scored.
     """
 
@@ -140,9 +198,15 @@ class Prediction(Struct, frozen=True, omit_defaults=True):
     attempts: tuple[str, ...] = ()
     reasoning: str | None = None
     stop_reason: StopReason | None = None
+    tokens: tuple[Token, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    transcript: tuple[Message, ...] = ()
     usage: Usage = Usage()
     latency: float = 0.0
+    first_token: float | None = None
     cost: float | None = None
+    retries: int = 0
+    replayed: bool = False
     error: str | None = None
 
 
@@ -239,7 +303,8 @@ class System(Struct, frozen=True):
 class Run(Struct):
     """One benchmark on one system under stated rules: the content of a run folder's run.json.
 
-    `sampled` holds the ids of the chosen instances where not all were run.
+    `sampled` holds the ids of the chosen instances where not all were run. `cost` is what all trials cost (US dollars;
+    None: not known of every one), `spent` what was paid in this run: the same without answers from howgood's cache.
     """
 
     id: str
@@ -258,6 +323,7 @@ class Run(Struct):
     seconds: float = 0.0
     usage: Usage = Usage()
     cost: float | None = None
+    spent: float | None = None
     outcomes: dict[str, int] = field(default_factory=dict)
     estimates: list[Estimate] = field(default_factory=list)
     groups: list[Estimate] = field(default_factory=list)

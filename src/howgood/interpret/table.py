@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from howgood.core.errors import DataError
-from howgood.core.types import Trial
+from howgood.core.types import NOT_JUDGED, Trial
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,7 +91,7 @@ class Table:
         scores: dict[str, array[float]] = {}
         for trial in trials:
             values = trial.score.values
-            lost = trial.score.outcome == "failed"
+            lost = trial.score.outcome in NOT_JUDGED
             if not lost and not scores:
                 scores = {name: array("d", [float("nan")]) * len(ids) for name in values}
             if not lost and values.keys() != scores.keys():
@@ -118,7 +118,7 @@ class Table:
         import numpy as np
 
         shared: dict[str | None, str | None] = {}  # one string object for each stratum or cluster, not one a row
-        failed = (frame["outcome"] == "failed").to_numpy()
+        failed = frame["outcome"].is_in(NOT_JUDGED).to_numpy()
         scores = {}
         for name in names:
             values = frame[name].cast(float).fill_null(float("nan")).to_numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -21,7 +22,9 @@ THINKING = ("<think>", "</think>")
 
 class Capabilities(Struct, frozen=True):
     """What a model can do, known before the run begins. `chat` means it takes messages (a chat template or a chat
-    endpoint); `completion` that it continues raw text; `images` that messages may hold images."""
+    endpoint); `completion` that it continues raw text; `images` that messages may hold images; `tools` that it can call
+    tools; `schema` that its answer can be held to a JSON Schema; `logprobs` that it gives the log-probabilities of what
+    it generates; `effort` that it can be told how long to think."""
 
     generate: bool = False
     loglikelihood: bool = False
@@ -29,6 +32,10 @@ class Capabilities(Struct, frozen=True):
     completion: bool = False
     chat: bool = False
     images: bool = False
+    tools: bool = False
+    schema: bool = False
+    logprobs: bool = False
+    effort: bool = False
 
 
 class Model:
@@ -37,11 +44,13 @@ class Model:
     Methods are safe to call concurrently from one event loop; a local model gathers what is in flight into batches.
     `concurrency` is how many requests in flight the model can make good use of. A request that fails for good raises
     `RequestError`. Loading anything heavy waits until the first request, so that a prompt can be looked at for free.
+    `paid` says that its answers cost money, so that none is asked for twice (see `models/cache.py`).
     """
 
     name: str
     capabilities: Capabilities
     concurrency: int = 1
+    paid: bool = False
 
     def describe(self) -> dict[str, Any]:
         """What identifies the model beyond its name: revision, dtype, prefix token, context length, template digest.
@@ -56,6 +65,14 @@ class Model:
 
     async def generate(self, request: Generate) -> Prediction:
         raise Unsupported(f"{self.name} cannot generate text")
+
+    async def stream(self, request: Generate) -> AsyncIterator[str | Prediction]:
+        """The answer piece by piece as it is written, and last the whole prediction. A model that cannot write so gives
+        its answer in one piece."""
+        prediction = await self.generate(request)
+        if prediction.text:
+            yield prediction.text
+        yield prediction
 
     async def loglikelihood(self, request: Loglikelihood) -> Prediction:
         raise Unsupported(f"{self.name} cannot score given text: it gives no log-likelihoods")

@@ -202,7 +202,7 @@ def odd_outcomes(outcomes: dict[str, int]) -> dict[str, int]:
     return dict(sorted(odd.items(), key=lambda item: (-item[1], item[0])))
 
 
-ODD = ("truncated", "refused", "empty", "filtered", "unanswered", "failed")
+ODD = ("truncated", "refused", "empty", "filtered", "unanswered", "unsupported", "failed")
 
 
 def _revision(revision: str) -> str:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 ORDER: tuple[Outcome, ...] = (
-    "wrong", "partial", "truncated", "refused", "filtered", "empty", "unanswered", "failed", "scored", "right",
+    "wrong", "partial", "truncated", "refused", "filtered", "empty", "unanswered", "unsupported", "failed", "scored",
+    "right",
 )  # fmt: skip
 """Outcomes in the order they are shown: what went wrong first."""
 

@@ -45,12 +45,18 @@ AFTER_SCORES = {
     "explanation": "String",
     "likelihoods": "List(Likelihood)",
     "stop_reason": "String",
+    "answer_tokens": "List(Token)",
+    "transcript": "String",
     "input_tokens": "Int64",
     "output_tokens": "Int64",
     "cached_tokens": "Int64",
+    "cache_write_tokens": "Int64",
     "reasoning_tokens": "Int64",
     "latency": "Float64",
+    "first_token": "Float64",
     "cost": "Float64",
+    "retries": "Int32",
+    "replayed": "Boolean",
     "error": "String",
 }
 
@@ -72,10 +78,12 @@ def schema(names: list[str]) -> dict[str, Any]:
         {"logprob": pl.Float64, "tokens": pl.Int32, "greedy": pl.Boolean, "token_logprobs": pl.List(pl.Float32)}
     )
 
+    structs = {"Likelihood": likelihood, "Token": pl.Struct({"text": pl.String, "logprob": pl.Float32})}
+
     def polars_type(name: str) -> Any:
         if name.startswith("List("):
             return pl.List(polars_type(name[5:-1]))
-        return likelihood if name == "Likelihood" else getattr(pl, name)
+        return structs.get(name) or getattr(pl, name)
 
     columns = BEFORE_SCORES | dict.fromkeys(names, "Float64") | AFTER_SCORES
     return {name: polars_type(kind) for name, kind in columns.items()}
@@ -110,12 +118,18 @@ def to_row(trial: Trial) -> dict[str, Any]:
         "explanation": score.explanation,
         "likelihoods": [msgspec.structs.asdict(x) for x in prediction.likelihoods],
         "stop_reason": prediction.stop_reason,
+        "answer_tokens": [{"text": t.text, "logprob": t.logprob} for t in prediction.tokens],
+        "transcript": as_text(prediction.transcript) if prediction.transcript else None,
         "input_tokens": usage.input,
         "output_tokens": usage.output,
         "cached_tokens": usage.cached,
+        "cache_write_tokens": usage.cache_writes,
         "reasoning_tokens": usage.reasoning,
         "latency": prediction.latency,
+        "first_token": prediction.first_token,
         "cost": prediction.cost,
+        "retries": prediction.retries,
+        "replayed": prediction.replayed,
         "error": prediction.error,
     }
 

@@ -1,4 +1,4 @@
-"""howgood compare: two runs, the rules that differ first, then the paired difference."""
+"""howgood compare: the rules that differ first, then the paired difference; and quality against cost."""
 
 from __future__ import annotations
 
@@ -7,17 +7,28 @@ from typing import Annotated
 import typer
 
 from howgood.cli.options import console
+from howgood.core.errors import HowgoodError
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="RUN_A", help="The first run.")],
-    b: Annotated[str, typer.Argument(metavar="RUN_B", help="The second run; the difference is B minus A.")],
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN_A RUN_B [RUN...]", help="Two runs or more, of one benchmark.")
+    ],
     score: Annotated[str | None, typer.Option(help="The score to compare; default: the headline of A.")] = None,
 ) -> None:
-    """Compare two runs of one benchmark: which rules differ, then the paired difference with its interval."""
+    """Compare runs of one benchmark: which rules differ, then the paired difference B minus A with its interval, and
+    what each answer cost. Of more than two, each is compared with the first, and quality is set against cost."""
     from howgood import api
-    from howgood.report.terminal import comparison_view
+    from howgood.report.costs import fronts
+    from howgood.report.terminal import comparison_view, front_view
 
-    first, second = api.load(a), api.load(b)
-    comparison = api.compare(first, second, score)
-    console().print(comparison_view(first, second, comparison))
+    if len(runs) < 2:
+        raise HowgoodError("howgood compare takes two runs or more; `howgood runs` shows what there is")
+    saved = [api.load(name) for name in runs]
+    screen = console()
+    for place, other in enumerate(saved[1:]):
+        if place:
+            screen.rule(style="dim")
+        screen.print(comparison_view(saved[0], other, api.compare(saved[0], other, score)))
+    for front in fronts(saved):
+        screen.print(front_view(front))

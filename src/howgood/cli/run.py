@@ -159,7 +159,8 @@ def conclude(saved: list[SavedRun], screen: Console) -> None:
     """The table of estimates, what it took, where the instances are, and the report."""
     from howgood.api import list_runs
     from howgood.core.text import visible
-    from howgood.report.terminal import estimates_table
+    from howgood.report.costs import fronts
+    from howgood.report.terminal import estimates_table, front_view
     from howgood.report.terminal.runs import short_ids
 
     def say(text: str, style: str = "") -> None:
@@ -178,6 +179,8 @@ def conclude(saved: list[SavedRun], screen: Console) -> None:
     kept = [run for run in saved if run.estimates]
     if not kept:
         return
+    for front in fronts(kept):
+        screen.print(front_view(front))
     path = write(kept)
     say(f"instances:   howgood show {name[kept[0].id]} --wrong")
     pairs = ((a, b) for place, b in enumerate(kept) for a in kept[:place] if a.rules.benchmark == b.rules.benchmark)

@@ -304,7 +304,8 @@ class Run(Struct):
     """One benchmark on one system under stated rules: the content of a run folder's run.json.
 
     `sampled` holds the ids of the chosen instances where not all were run. `cost` is what all trials cost (US dollars;
-    None: not known of every one), `spent` what was paid in this run: the same without answers from howgood's cache.
+    None: not known of every one), `spent` what was paid in this run: the same without answers from howgood's cache;
+    `took` says what one trial took: its cost, latency and time to the first token (see `interpret/cost.py`).
     """
 
     id: str
@@ -327,6 +328,7 @@ class Run(Struct):
     outcomes: dict[str, int] = field(default_factory=dict)
     estimates: list[Estimate] = field(default_factory=list)
     groups: list[Estimate] = field(default_factory=list)
+    took: list[Estimate] = field(default_factory=list)
     message: str | None = None
 
 

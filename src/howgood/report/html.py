@@ -17,7 +17,7 @@ from msgspec import Struct
 from howgood.core.registry import Card
 from howgood.core.text import duration, money, visible
 from howgood.core.types import Estimate, Rules, Usage
-from howgood.report import cards, charts, comparisons, grids, numbers
+from howgood.report import cards, charts, comparisons, costs, grids, numbers
 from howgood.report.instances import ORDER, Sample, sample
 from howgood.report.safe import Shown, line, show
 
@@ -69,6 +69,13 @@ class RunPart(Struct, frozen=True):
     command: str | None
 
 
+class FrontPart(Struct, frozen=True):
+    """Quality against cost on one benchmark, and its drawing (SVG)."""
+
+    front: costs.Front
+    svg: str
+
+
 class ComparisonPart(Struct, frozen=True):
     """What the page says of a comparison."""
 
@@ -80,6 +87,7 @@ class ComparisonPart(Struct, frozen=True):
     same: bool
     verdict: str
     evidence: list[tuple[str, str]]
+    took: list[tuple[str, str]]
 
 
 def write_report(runs: Sequence[SavedRun], path: Path, comparisons: Sequence[Compared] = ()) -> None:
@@ -113,6 +121,7 @@ def render(runs: Sequence[SavedRun], comparisons: Sequence[Compared] = ()) -> st
             runs=parts,
             systems=len({run.system.name for run in runs}),
             comparisons=[_comparison_part(*compared) for compared in comparisons],
+            fronts=[FrontPart(front, charts.front(front)) for front in costs.fronts(runs)],
         )
     )
 
@@ -150,6 +159,11 @@ def environment() -> Environment:
         "link": link,
         "turns": _turns,
         "plain": cards.plain,
+        "each": costs.each,
+        "latency": costs.latency,
+        "took": costs.lines,
+        "spent": costs.figure,
+        "standing": costs.verdict,
     }
     return made
 
@@ -203,6 +217,7 @@ def _comparison_part(first: SavedRun, second: SavedRun, comparison: Comparison) 
         same=comparison.same_rules,
         verdict=comparisons.verdict(comparison),
         evidence=comparisons.evidence(comparison),
+        took=costs.beside(first, second),
     )
 
 

@@ -18,6 +18,7 @@ import msgspec
 
 from howgood.core.errors import HowgoodError, Unsupported
 from howgood.core.types import Run, System
+from howgood.interpret.cost import COLUMNS, taken
 from howgood.models.base import Model
 from howgood.runs import columns, store
 from howgood.runs.benchmark import Benchmark
@@ -149,6 +150,7 @@ def finish(plan: Plan, run: SavedRun) -> None:
     """Turn the journal into columns, make the estimates, and write run.json; only then let the journal go."""
     held = columns.compact(run.path)
     run.finished = now()
+    run.took = taken(run.read(list(COLUMNS)))
     if held.names:
         run.estimates, run.groups = plan.benchmark.interpret(scores(run, held.names))
     store.save(run)

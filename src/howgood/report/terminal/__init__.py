@@ -5,7 +5,7 @@ as it is.
 """
 
 from howgood.report.terminal.benchmarks import benchmarks_table, card_view, suite_view
-from howgood.report.terminal.comparisons import comparison_view
+from howgood.report.terminal.comparisons import comparison_view, front_view
 from howgood.report.terminal.instances import instance_view, instances_table
 from howgood.report.terminal.runs import estimates_table, run_view, runs_table
 
@@ -14,6 +14,7 @@ __all__ = [
     "card_view",
     "comparison_view",
     "estimates_table",
+    "front_view",
     "instance_view",
     "instances_table",
     "run_view",

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from howgood.core.types import Estimate
-from howgood.report import comparisons, numbers
-from howgood.report.terminal.parts import number, plain_table, record, say, section, short
+from howgood.report import comparisons, costs, numbers
+from howgood.report.terminal.parts import number, plain_table, record, say, section, short, two_lines
 
 if TYPE_CHECKING:
     from howgood.interpret.compare import Comparison
@@ -41,7 +41,23 @@ def comparison_view(first: SavedRun, second: SavedRun, comparison: Comparison) -
         parts.append(section(f"The same rules ({first.rules.hash})"))
     parts.append(section("Difference, B minus A", _difference(first, second, comparison)))
     parts.append(section(comparisons.verdict(comparison), _evidence(comparison)))
+    if took := costs.beside(first, second):
+        parts.append(section("What it took", record((name, say(words)) for name, words in took)))
     return Group(*parts)
+
+
+def front_view(front: costs.Front) -> RenderableType:
+    """The systems of one benchmark by what they cost, with what each scored and which of them no other beats."""
+    table = plain_table("<system", "=score", f"={front.axis}")
+    for standing in front.standings:
+        name = say(standing.run.system.name, "bold" if standing.by is None else "")
+        place = say(costs.verdict(standing), "green" if standing.by is None else "dim")
+        table.add_row(two_lines(name, place), number(standing.score), Text(costs.figure(standing.cost)))
+    title = f"{front.benchmark}: quality against cost (what is no dearer and no worse beats)"
+    if front.same_rules:
+        return section(title, table)
+    warning = Text("Not all of these runs have the same rules; howgood compare A B shows what differs", style="red")
+    return section(title, table, warning)
 
 
 def _named(run: SavedRun) -> str:

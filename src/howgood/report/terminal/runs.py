@@ -11,7 +11,7 @@ from rich.text import Text
 
 from howgood.core.text import duration, money
 from howgood.core.types import Estimate
-from howgood.report import cards, numbers
+from howgood.report import cards, costs, numbers
 from howgood.report.safe import line
 from howgood.report.terminal.parts import (
     ODD_STYLE,
@@ -41,7 +41,8 @@ STATUS_STYLES = {"finished": "green", "incomplete": "yellow", "running": "cyan"}
 
 
 def estimates_table(runs: Sequence[SavedRun]) -> RenderableType:
-    """The headline of each run with its interval, n, what went amiss, tokens, time and cost; two lines a run."""
+    """The headline of each run with its interval, n, what went amiss, tokens, time and cost, of all and of each; two
+    lines a run."""
 
     def build(bar: int, name: int) -> Table:
         table = plain_table(
@@ -51,6 +52,7 @@ def estimates_table(runs: Sequence[SavedRun]) -> RenderableType:
             ">n\nodd",
             ">tokens\nin, out",
             ">time\ncost",
+            ">latency\neach",
         )
         for run in runs:
             odd = sum(cards.odd_outcomes(run.outcomes).values())
@@ -60,6 +62,7 @@ def estimates_table(runs: Sequence[SavedRun]) -> RenderableType:
                 two_lines(Text(_n(run)), Text(f"{odd:,}", style=ODD_STYLE if odd else "dim")),
                 two_lines(Text(short_count(run.usage.input)), Text(short_count(run.usage.output))),
                 two_lines(Text(duration(run.seconds)), Text(money(run.cost))),
+                two_lines(Text(costs.latency(run)), Text(costs.each(run))),
             )
         return table
 
@@ -222,7 +225,7 @@ def _cost(run: SavedRun) -> Table:
     system = cards.plain(run.system.model)
     return record(
         [
-            ("cost", Text(money(run.cost))),
+            *((name, Text(words)) for name, words in costs.lines(run)),
             ("time", Text(duration(run.seconds))),
             ("tokens", Text(tokens)),
             ("model", say(system)),

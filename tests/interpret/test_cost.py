@@ -1,0 +1,122 @@
+"""What answers cost: closed forms, coverage of the quantile's interval, and the front."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from howgood.core.types import Estimate
+from howgood.interpret import statistics
+from howgood.interpret.cost import front, taken
+
+
+def trials(costs: list[float | None], latencies: list[float], ids: list[str] | None = None) -> pl.DataFrame:
+    n = len(costs)
+    return pl.DataFrame(
+        {
+            "id": ids or [str(i) for i in range(n)],
+            "cost": costs,
+            "latency": latencies,
+            "first_token": [None] * n,
+        },
+        schema={"id": pl.String, "cost": pl.Float64, "latency": pl.Float64, "first_token": pl.Float64},
+    )
+
+
+def figure(name: str, value: float, half: float = 0.0, better: bool = True) -> Estimate:
+    return Estimate(name, value, None, value - half, value + half, 10, "given", higher_is_better=better)
+
+
+def test_mean_cost_has_the_t_interval() -> None:
+    found = {e.name: e for e in taken(trials([0.01, 0.02, 0.03, 0.04], [1.0, 2.0, 3.0, 4.0]))}
+    assert found["cost"].value == pytest.approx(0.025)
+    assert found["cost"].se == pytest.approx(np.std([0.01, 0.02, 0.03, 0.04], ddof=1) / 2)
+    assert found["latency"].value == 2.5
+    assert not found["cost"].higher_is_better
+    assert "first_token" not in found
+
+
+def test_epochs_of_one_instance_are_not_independent() -> None:
+    ids = [str(i) for i in range(20) for _ in range(5)]
+    costs = [float(i) for i in range(20) for _ in range(5)]
+    cost = taken(trials(costs, [1.0] * 100, ids))[0]
+    single = taken(trials([float(i) for i in range(20)], [1.0] * 20))[0]
+    assert cost.value == single.value
+    assert cost.se == pytest.approx(single.se, rel=1e-12)
+
+
+def test_a_cost_that_is_unknown_for_one_is_unknown_for_all() -> None:
+    assert [e.name for e in taken(trials([0.01, None], [1.0, 2.0]))] == ["latency", "latency_p95"]
+
+
+def test_trials_that_were_never_answered_took_nothing() -> None:
+    found = {e.name: e for e in taken(trials([0.01, None], [1.0, 0.0]))}
+    assert found["cost"].value == 0.01
+    assert found["cost"].n == 1
+    assert taken(trials([], [])) == []
+
+
+def test_the_medians_interval_is_known_from_tables() -> None:
+    """n = 20: the 6th and the 15th value hold the median with 95.9 % (Hahn and Meeker, table A.15a)."""
+    median = taken(trials([0.0] * 20, [float(i) for i in range(1, 21)]))[1]
+    assert (median.name, median.low, median.high) == ("latency", 6.0, 15.0)
+
+
+def test_few_values_bound_no_tail() -> None:
+    tail = taken(trials([0.0] * 10, [float(i) for i in range(1, 11)]))[2]
+    assert tail.name == "latency_p95"
+    assert tail.high == statistics.UNBOUNDED
+
+
+def test_quantile_intervals_hold_the_truth() -> None:
+    rng = np.random.default_rng(7)
+    truth = {"latency": 1.0, "latency_p95": float(np.exp(1.6448536))}  # of exp(N(0, 1))
+    held = dict.fromkeys(truth, 0)
+    for _ in range(400):
+        for estimate in taken(trials([0.0] * 120, list(rng.lognormal(0, 1, 120))))[1:]:
+            held[estimate.name] += estimate.low <= truth[estimate.name] <= estimate.high
+    assert all(n >= 0.93 * 400 for n in held.values()), held
+
+
+def test_the_front() -> None:
+    systems = [
+        (figure("cost", 1.0), figure("accuracy", 0.5)),  # cheapest
+        (figure("cost", 2.0), figure("accuracy", 0.8)),  # best
+        (figure("cost", 3.0, 0.1), figure("accuracy", 0.7, 0.05)),  # dearer and worse, without doubt
+        (figure("cost", 2.1, 0.5), figure("accuracy", 0.79, 0.05)),  # dearer and worse, within error
+    ]
+    assert [(p.verdict, p.by) for p in front(systems)] == [
+        ("front", None),
+        ("front", None),
+        ("beaten", 1),
+        ("perhaps", 1),
+    ]
+
+
+def test_equals_both_stand_on_the_front() -> None:
+    same = (figure("cost", 1.0), figure("accuracy", 0.5))
+    assert [p.verdict for p in front([same, same])] == ["front", "front"]
+
+
+def test_where_lower_is_better() -> None:
+    systems = [(figure("cost", 1.0), figure("perplexity", 20.0, 1, better=False)),
+               (figure("cost", 1.0), figure("perplexity", 30.0, 1, better=False))]  # fmt: skip
+    assert [p.verdict for p in front(systems)] == ["front", "beaten"]
+
+
+figures = st.tuples(st.floats(0, 10), st.floats(0, 1))
+
+
+@given(st.lists(figures, min_size=1, max_size=8))
+def test_whoever_is_beaten_is_beaten_by_one_no_worse(points: list[tuple[float, float]]) -> None:
+    places = front([(figure("cost", c), figure("score", s)) for c, s in points])
+    assert any(p.verdict == "front" for p in places)
+    for (cost, score), place in zip(points, places, strict=True):
+        if place.by is not None:
+            its_cost, its_score = points[place.by]
+            assert its_cost <= cost
+            assert its_score >= score
+            assert (its_cost, its_score) != (cost, score)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import random
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -48,8 +48,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[SavedRun]:
     ]
 
 
-def said(view: object) -> str:
-    screen = Console(width=100, record=True, file=Path("/dev/null").open("w"))
+def said(view: object, width: int = 120) -> str:
+    screen = Console(width=width, record=True, file=io.StringIO())
     screen.print(view)
     return screen.export_text()
 
@@ -62,6 +62,7 @@ def test_a_run_says_what_each_answer_took(runs: list[SavedRun]) -> None:
     assert f"cost of each  {costs.figure(first.took[0])}" in view
     assert "first token   median 250 ms [250 ms, 250 ms]" in view
     assert costs.each(first) in said(estimates_table([first]))
+    assert costs.each(first) not in said(estimates_table([first]), 70)
 
 
 def test_the_front_of_three(runs: list[SavedRun]) -> None:

@@ -93,12 +93,22 @@ class Bar:
 
 class Fitted:
     """A table of names and bars that `build` makes from the widths of both. Where room is short the bars give way
-    first, then the names are broken."""
+    first, then the names are broken; where there is room for all of it, `fuller` makes one that says more."""
 
-    def __init__(self, build: Callable[[int, int], Table], names: Iterable[str]) -> None:
-        self.build, self.longest = build, max(map(cell_len, names), default=0)
+    def __init__(
+        self,
+        build: Callable[[int, int], Table],
+        names: Iterable[str],
+        fuller: Callable[[int, int], Table] | None = None,
+    ) -> None:
+        self.build, self.fuller, self.longest = build, fuller, max(map(cell_len, names), default=0)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.fuller is not None:
+            table = self.fuller(BAR[1], self.longest)
+            if natural_width(console, options, table) <= options.max_width:
+                yield table
+                return
         wide, narrow = (natural_width(console, options, self.build(bar, self.longest)) for bar in reversed(BAR))
         bar = max(BAR[0], BAR[1] - max(0, wide - options.max_width))
         yield self.build(bar, max(SHORTEST_NAME, self.longest - max(0, narrow - options.max_width)))

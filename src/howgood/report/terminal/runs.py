@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -44,7 +45,7 @@ def estimates_table(runs: Sequence[SavedRun]) -> RenderableType:
     """The headline of each run with its interval, n, what went amiss, tokens, time and cost, of all and of each; two
     lines a run."""
 
-    def build(bar: int, name: int) -> Table:
+    def build(bar: int, name: int, each: bool = False) -> Table:
         table = plain_table(
             "=benchmark\nsystem",
             "=estimate\n95% interval",
@@ -52,7 +53,7 @@ def estimates_table(runs: Sequence[SavedRun]) -> RenderableType:
             ">n\nodd",
             ">tokens\nin, out",
             ">time\ncost",
-            ">latency\neach",
+            *([">latency\neach cost"] if each else []),
         )
         for run in runs:
             odd = sum(cards.odd_outcomes(run.outcomes).values())
@@ -62,12 +63,13 @@ def estimates_table(runs: Sequence[SavedRun]) -> RenderableType:
                 two_lines(Text(_n(run)), Text(f"{odd:,}", style=ODD_STYLE if odd else "dim")),
                 two_lines(Text(short_count(run.usage.input)), Text(short_count(run.usage.output))),
                 two_lines(Text(duration(run.seconds)), Text(money(run.cost))),
-                two_lines(Text(costs.latency(run)), Text(costs.each(run))),
+                *([two_lines(Text(costs.latency(run)), Text(costs.each(run)))] if each else []),
             )
         return table
 
     notes = [note for run in runs if (note := _note(run))]
-    return Group(Fitted(build, _all_names(runs)), *notes)
+    known = any(run.took for run in runs)
+    return Group(Fitted(build, _all_names(runs), partial(build, each=True) if known else None), *notes)
 
 
 def runs_table(runs: Sequence[SavedRun]) -> RenderableType:

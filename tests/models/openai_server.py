@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -130,12 +131,60 @@ async def cut(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
     return response
 
 
+def sse(events: list[Any], cut_at: int | None = None) -> Reply:
+    """A stream of events, named by their `type` where they have one; with `cut_at` the connection is gone after so
+    many of them."""
+
+    async def reply(request: web.Request, _: dict[str, Any]) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for event in events[:cut_at]:
+            name = f"event: {event['type']}\n" if isinstance(event, dict) and "type" in event else ""
+            data = event if isinstance(event, str) else json.dumps(event)
+            await response.write(f"{name}data: {data}\n\n".encode())
+        if cut_at is not None:
+            assert request.transport is not None
+            await asyncio.sleep(0.02)
+            request.transport.abort()
+        return response
+
+    return reply
+
+
 def leak(status: int = 401) -> Reply:
     """An error that repeats the key it was sent."""
 
     async def reply(request: web.Request, body: dict[str, Any]) -> web.Response:
         message = f"the header {request.headers.get('Authorization')} is wrong"
         return web.json_response({"error": {"message": message}}, status=status)
+
+    return reply
+
+
+def prompt_logprobs(source: NgramSource, bos: bool = False) -> Reply:
+    """Log-probabilities of one or more prompts under `source`, one token a character, in the form of vLLM's
+    `prompt_logprobs`: nothing of the first token, of each further one itself and then the likeliest."""
+
+    def places(text: str) -> list[Any]:
+        out: list[Any] = [None]
+        data = text.encode()
+        for at in range(0 if bos else 1, len(data)):
+            weights = source.distribution(data[max(0, at - source.order + 1) : at])
+            best = max(range(len(weights)), key=weights.__getitem__)
+            told = {data[at]: math.log(source.probability(data[max(0, at - source.order + 1) : at], data[at]))}
+            told |= {source.tokens[best]: math.log(weights[best])}
+            out.append({str(t): {"logprob": p, "rank": 1, "decoded_token": chr(t)} for t, p in told.items()})
+        return out
+
+    async def reply(request: web.Request, body: dict[str, Any]) -> web.Response:
+        assert body["prompt_logprobs"] >= 1
+        prompts = [body["prompt"]] if isinstance(body["prompt"], str) else body["prompt"]
+        choices = [
+            {"index": i, "text": "a", "logprobs": None, "finish_reason": "length", "prompt_logprobs": places(prompt)}
+            for i, prompt in enumerate(prompts)
+        ]
+        usage = {"prompt_tokens": sum(map(len, prompts)) + bos * len(prompts), "completion_tokens": len(prompts)}
+        return web.json_response({"choices": choices[::-1], "usage": usage})
 
     return reply
 
@@ -149,15 +198,12 @@ def echo(
     first one has no log-probability). One generated token follows.
     """
 
-    async def reply(request: web.Request, body: dict[str, Any]) -> web.Response:
-        assert body["echo"] is True
-        assert body["logprobs"] >= 1
-        assert body["max_tokens"] == 1
+    def score(index: int, prompt: str) -> dict[str, Any]:
         tokens: list[str] = [] if bos is None else [bos]
         logprobs: list[float | None] = [None for _ in tokens]
         top: list[dict[str, float] | None] = [None for _ in tokens]
         before = b""
-        for token in [*split(body["prompt"]), source.tokens[:1].decode()]:
+        for token in [*split(prompt), source.tokens[:1].decode()]:
             p, best = 0.0, 0.0
             for byte in token.encode():
                 history = before[len(before) - source.order + 1 :] if len(before) >= source.order else before
@@ -170,8 +216,17 @@ def echo(
         given: dict[str, Any] = {"tokens": tokens, "token_logprobs": logprobs, "top_logprobs": top}
         if offsets:
             given["text_offset"] = [sum(map(len, tokens[:i])) for i in range(len(tokens))]
-        choice = {"index": 0, "text": body["prompt"] + tokens[-1], "logprobs": given, "finish_reason": "length"}
-        usage = {"prompt_tokens": len(tokens) - 1, "completion_tokens": 1}
-        return web.json_response({"choices": [choice], "usage": usage})
+        return {"index": index, "text": prompt + tokens[-1], "logprobs": given, "finish_reason": "length"}
+
+    async def reply(request: web.Request, body: dict[str, Any]) -> web.Response:
+        assert body["echo"] is True
+        assert body["logprobs"] >= 1
+        assert body["max_tokens"] == 1
+        prompts = [body["prompt"]] if isinstance(body["prompt"], str) else body["prompt"]
+        choices = [score(index, prompt) for index, prompt in enumerate(prompts)]
+        read = sum(len(choice["logprobs"]["tokens"]) - 1 for choice in choices)
+        return web.json_response(
+            {"choices": choices, "usage": {"prompt_tokens": read, "completion_tokens": len(prompts)}}
+        )
 
     return reply

@@ -17,8 +17,9 @@ from howgood.core.errors import ModelError, RequestError, Unsupported
 from howgood.core.types import Generate, Image, Loglikelihood, Message, Prediction, Rolling, Text, Usage
 from howgood.models import transport
 from howgood.models.dialects.echo import Scores, first_scored
-from howgood.models.http import SERVERS, HTTPModel, Server, server_at
+from howgood.models.http import HTTPModel
 from howgood.models.reference import NgramSource
+from howgood.models.servers import SERVERS, Server, server_at
 
 KEY = "sk-planted-0123456789abcdef"
 QUESTION = Generate((Message("user", "6 x 7?"),), max_tokens=32)
@@ -174,7 +175,7 @@ class TestOpenAI:
         [("gpt-4o", True), ("gpt-5-chat-latest", True), ("gpt-5-mini", False), ("o3", False), ("omni", True)],
     )
     def test_which_models_those_are(self, name: str, sampling: bool) -> None:
-        assert HTTPModel(f"openai/{name}", SERVERS["openai"], name).sampling is sampling
+        assert HTTPModel(f"openai/{name}", SERVERS["openai"], name).takes.sampling is sampling
 
     async def test_no_key_no_request(self) -> None:
         async with serve(chat()) as server:
@@ -424,7 +425,7 @@ class TestSecrets:
                 model = local(server.url)
                 with pytest.raises(RequestError) as caught:
                     await model.generate(QUESTION)
-                held = repr(vars(model)) + repr(vars(model._transport)) + repr(model) + repr(model.describe())
+                held = repr(vars(model)) + repr(vars(model.transport)) + repr(model) + repr(model.describe())
                 await model.close()
         assert server.seen[0].headers["Authorization"] == f"Bearer {KEY}"
         told = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
@@ -568,7 +569,7 @@ class TestScoring:
             with pytest.raises(RequestError, match="answered 400"):
                 await model.loglikelihood(Loglikelihood("a", ("b", "c")))
             await asyncio.sleep(0.1)
-            assert not [task for task in asyncio.all_tasks() if "HTTPModel._score" in repr(task)]
+            assert not [task for task in asyncio.all_tasks() if "HTTPModel._ask_scores" in repr(task)]
             await model.close()
         assert time.monotonic() - started < 4
 
@@ -587,7 +588,7 @@ class TestScoring:
 
 def scores(tokens: list[str], offsets: list[int] | None = None, first: float | None = None) -> Scores:
     logprobs = [first, *[-1.0] * (len(tokens) - 1)]
-    return Scores(tokens, logprobs, logprobs, offsets or [])
+    return Scores(tokens, logprobs, [None] * len(tokens), offsets or [])
 
 
 class TestBoundary:
@@ -639,7 +640,7 @@ class TestConnections:
         async def once(url: str | None = None) -> str | None:
             async with serve(chat("again")) as server:
                 model[:] = model or [local(server.url)]
-                model[0]._transport.url = server.url
+                model[0].transport.url = server.url
                 return (await model[0].generate(QUESTION)).text
 
         assert asyncio.run(once()) == "again"

@@ -67,7 +67,7 @@ def test_what_a_server_can_do_is_known_before_it_is_called(
 
 def test_options_have_types() -> None:
     model = http("vllm/x,concurrency=4,timeout=2.5,prefix=<|endoftext|>,length_field=max_completion_tokens")
-    assert (model.concurrency, model.prefix, model.length_field) == (4, "<|endoftext|>", "max_completion_tokens")
+    assert (model.concurrency, model.prefix, model.takes.length) == (4, "<|endoftext|>", "max_completion_tokens")
     uniform = load_model("reference/uniform,vocabulary=1000,seed=3")
     assert isinstance(uniform, Uniform)
     assert (uniform.vocabulary, uniform.seed) == (1000, 3)

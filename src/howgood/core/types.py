@@ -183,7 +183,8 @@ class Prediction(Struct, frozen=True, omit_defaults=True):
     """What came back from a model for one trial.
 
     `likelihoods` follow the request's continuations; `attempts` holds every text where several were asked for, of
-    which `text` is the chosen one (the first, where nothing chose). `tokens` are the answer's tokens where their
+    which `text` is the chosen one (the first, where nothing chose), and `stop_reasons` why each ended. `tokens` are
+    the answer's tokens where their
     log-probabilities were asked for; `tool_calls` the tools the model wants called. `transcript` is the conversation
     after the prompt where it took more than one call (turns, tool calls and their results).
 
@@ -196,6 +197,7 @@ class Prediction(Struct, frozen=True, omit_defaults=True):
     text: str | None = None
     likelihoods: tuple[Likelihood, ...] = ()
     attempts: tuple[str, ...] = ()
+    stop_reasons: tuple[StopReason | None, ...] = ()
     reasoning: str | None = None
     stop_reason: StopReason | None = None
     tokens: tuple[Token, ...] = ()
@@ -293,11 +295,18 @@ class Rules(Struct, frozen=True):
 
 
 class System(Struct, frozen=True):
-    """What is evaluated: a model and how it is set up. `name` is what the user typed; `model` what the model says of
-    itself (revision, dtype, tokenizer, prefix token, ...)."""
+    """What is evaluated: a model and how it is used. `name` is the model's, as the user typed it; `model` what the
+    model says of itself (revision, dtype, tokenizer, prefix token, ...); `methods` what is put around it, in order
+    (see `calls/methods`). A bare model is the simplest system."""
 
     name: str
     model: dict[str, Any]
+    methods: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The system's name for people: smollm2 + cot + vote,n=8."""
+        return " + ".join((self.name, *self.methods))
 
 
 class Run(Struct):

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from howgood.core.errors import Unsupported
-from howgood.core.types import Generate, Loglikelihood, Message, Prediction, Prompt, Request, Rolling
+from howgood.core.types import Generate, Loglikelihood, Message, Prediction, Prompt, Request, Rolling, Usage
 
 TRIAL: ContextVar[tuple[str, int]] = ContextVar("TRIAL")
 """The trial a request belongs to, as (instance id, epoch from 0); set by the engine, unset outside a run. Only a model
@@ -18,6 +18,15 @@ that looks its answers up may read it: what a model says depends on the request 
 
 THINKING = ("<think>", "</think>")
 """How models that think in their text mark where that begins and ends (DeepSeek-R1, Qwen3)."""
+
+
+class Echo(Struct, frozen=True, omit_defaults=True, tag="echo"):
+    """A request for the log-probability of each token of `text` after those before it, with the `alternatives`
+    likeliest tokens at each place. Nothing but the text is given to the model, no prefix token that the model's
+    tokenizer does not set itself."""
+
+    text: str
+    alternatives: int = 0
 
 
 class Capabilities(Struct, frozen=True):
@@ -80,6 +89,11 @@ class Model:
     async def loglikelihood_rolling(self, request: Rolling) -> Prediction:
         raise Unsupported(f"{self.name} cannot score whole texts: it gives no log-likelihoods")
 
+    async def echo(self, request: Echo) -> Prediction:
+        """The text's tokens with their log-probabilities, as the prediction's `tokens`. Those at its start that nothing
+        stands before, so that they have none (for most models the first token), are the prediction's `text`."""
+        raise Unsupported(f"{self.name} gives no log-probabilities of the tokens of a given text")
+
     async def send(self, request: Request) -> Prediction:
         """Answer a request of any kind."""
         if isinstance(request, Generate):
@@ -87,6 +101,10 @@ class Model:
         if isinstance(request, Loglikelihood):
             return await self.loglikelihood(request)
         return await self.loglikelihood_rolling(request)
+
+    def price(self, usage: Usage) -> float | None:
+        """What one request of so many tokens costs, in US dollars, before any is sent; None where it is not known."""
+        return None if self.paid else 0.0
 
     async def check(self) -> None:
         """Whether the model can be called at all: its key is there, its server answers. Costs nothing. Raises

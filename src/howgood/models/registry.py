@@ -167,15 +167,15 @@ def _gguf(path: str) -> dict[str, Any]:
 
 def _served(server: str) -> Callable[[str], dict[str, Any]]:
     def source(model: str) -> dict[str, Any]:
-        from howgood.models.http import SERVERS
+        from howgood.models.servers import server_named
 
-        return {"server": SERVERS[server], "model": model}
+        return {"server": server_named(server), "model": model}
 
     return source
 
 
 def _at_url(url: str) -> dict[str, Any]:
-    from howgood.models.http import server_at
+    from howgood.models.servers import server_at
 
     address, _, model = url.partition("#")
     server = server_at(address)
@@ -185,13 +185,12 @@ def _at_url(url: str) -> dict[str, Any]:
 
 
 HUGGINGFACE = "howgood.models.huggingface:HuggingFaceModel"
+GGUF = "howgood.models.gguf:GGUFModel"
 HTTP = "howgood.models.http:HTTPModel"
 REFERENCE = "howgood.models.reference"
 
 NAMED = {
-    "smollm2": Kind(
-        "smollm2", "SmolLM2-135M-Instruct, which comes with howgood: writes and scores", HUGGINGFACE, _smollm2
-    ),
+    "smollm2": Kind("smollm2", "SmolLM2-135M-Instruct, which comes with howgood: writes and scores", GGUF, _smollm2),
     "reference/uniform": Kind(
         "reference/uniform", "every byte equally likely: writes and scores", f"{REFERENCE}:Uniform"
     ),
@@ -216,8 +215,18 @@ KINDS = {
         HUGGINGFACE,
         _as("source"),
     ),
-    "gguf": Kind("gguf/PATH", "a GGUF file: writes and scores", HUGGINGFACE, _gguf),
+    "gguf": Kind("gguf/PATH", "a GGUF file: writes (extra `llamacpp`) and scores (extra `local`)", GGUF, _gguf),
     "openai": Kind("openai/NAME", "OpenAI (key in OPENAI_API_KEY): writes", HTTP, _served("openai")),
+    "anthropic": Kind(
+        "anthropic/NAME", "Anthropic's Claude (key in ANTHROPIC_API_KEY): writes", HTTP, _served("anthropic")
+    ),
+    "google": Kind("google/NAME", "Google's Gemini (key in GEMINI_API_KEY): writes", HTTP, _served("google")),
+    "azure": Kind(
+        "azure/DEPLOYMENT",
+        "a deployment at AZURE_OPENAI_ENDPOINT (key in AZURE_OPENAI_API_KEY): writes",
+        HTTP,
+        _served("azure"),
+    ),
     "openrouter": Kind(
         "openrouter/NAME", "OpenRouter (key in OPENROUTER_API_KEY): writes", HTTP, _served("openrouter")
     ),
@@ -225,9 +234,16 @@ KINDS = {
     "ollama": Kind("ollama/NAME", "an Ollama server on this machine, port 11434: writes", HTTP, _served("ollama")),
     "http": Kind(
         "http://HOST:PORT/v1#NAME",
-        "any OpenAI-compatible server (key in HOWGOOD_API_KEY): writes; scores with ,logprobs=true",
+        "any OpenAI-compatible server (key in HOWGOOD_API_KEY), or ,dialect=anthropic and others: writes; scores with "
+        ",logprobs=true",
         HTTP,
         _at_url,
+    ),
+    "litellm": Kind(
+        "litellm/PROVIDER/NAME",
+        "what the package litellm reaches (its own keys; extra `litellm`): writes",
+        "howgood.models.litellm:LiteLLMModel",
+        _as("source"),
     ),
     "replay": Kind(
         "replay/FILE", "answers or log-likelihoods recorded in a file", "howgood.models.replay:ReplayModel", _as("path")

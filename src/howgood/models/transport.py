@@ -4,27 +4,47 @@ once on what none will, and says which of the two it was in the server's own wor
 from __future__ import annotations
 
 import asyncio
-import email.utils
-import os
 import random
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct
 
 from howgood.core.errors import ModelError, RequestError
 from howgood.core.text import one_line, shorten
 from howgood.models.dialects import ErrorReply, MalformedReply
+from howgood.models.failures import FilteredPrompt, Transient, Uncertain, refusal, told_status
+from howgood.models.limits import Limiter, Turn, limiter_of
+from howgood.models.replies import (
+    Answer,
+    Reader,
+    Reading,
+    Silent,
+    StreamReader,
+    Unusable,
+    body_of,
+    read_events,
+    read_whole,
+    unstreamed,
+)
+from howgood.models.secrets import scrub, secret
 
 if TYPE_CHECKING:
     import aiohttp
 
+__all__ = ["Answer", "FilteredPrompt", "Reader", "StreamReader", "Transport"]
+
 T = TypeVar("T")
 
 TRIES = 5
+"""How often a request is tried that meets faults: errors of the server, broken connections, unreadable replies."""
+PATIENT_TRIES = 9
+"""How often one is tried that is asked to come later: the waits add up to more than a minute, for which most limits are
+told."""
 FIRST_WAIT = 0.5
 """Seconds before the second try; doubled before each further one, with jitter."""
 LONGEST_WAIT = 120.0
@@ -32,25 +52,31 @@ LONGEST_WAIT = 120.0
 LONGEST_KNOCK = 5.0
 """Seconds that a server has to accept a connection when it is looked whether there is one."""
 LONGEST_REPLY = 64 * 2**20
+LONGEST_FILE = 1024 * 2**20
+"""Bytes of a file that is fetched, such as the results of a batch."""
 LONGEST_WORDS = 300
 """How many characters of a server's words an error repeats."""
 
-TRANSIENT = {408, 409, 425, 429}
-"""Statuses that another try may mend; so may those from 500 on, except 501 (the server does not do this at all)."""
-FATAL = {401, 402, 403, 404, 405, 501}
-"""Statuses that every other request would get too: a wrong key, no credit, no such model or address."""
 
+class _Call(Struct, frozen=True):
+    """A request as it is sent at every try, and how many tokens it may take (0: unknown). `once` says that it is not
+    sent again after a fault, since it may have been carried out."""
 
-class FilteredPrompt(RequestError):
-    """A request whose prompt a content filter refused."""
+    method: str
+    url: str
+    content: bytes | None
+    content_type: str | None = "application/json"
+    size: int = 0
+    once: bool = False
 
 
 class Transport:
-    """Sends JSON to the server at base `url` for the model `name`, at most `concurrency` requests at a time, each
-    given `timeout` seconds a try. `read_error` reads the body of an error in the server's dialect.
+    """Sends requests to the server at base `url` for the model `name`, at most `concurrency` at a time and fewer where
+    the limiter of the account says so, each given `timeout` seconds a try. `headers` makes a dialect's headers of the
+    key (empty: there is none), `read_error` reads the body of an error.
 
-    The API key is read from the environment variable `key` when a connection is made and is kept nowhere else; with
-    `needs_key`, nothing is sent without one. Redirects are not followed, since the key would go along.
+    The key is the secret called `key`, read when a connection is made and kept nowhere else; with `needs_key`, nothing
+    is sent without one. Redirects are not followed, since the key would go along.
     """
 
     def __init__(
@@ -58,44 +84,75 @@ class Transport:
         name: str,
         url: str,
         key: str,
+        headers: Callable[[str], dict[str, str]],
         read_error: Callable[[bytes], ErrorReply],
         *,
         needs_key: bool,
         concurrency: int,
         timeout: float,
     ) -> None:
-        self.name, self.url, self.key, self.read_error = name, url, key, read_error
+        self.name, self.url, self.key, self.headers, self.read_error = name, url, key, headers, read_error
         self.needs_key, self.concurrency, self.timeout = needs_key, concurrency, timeout
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots: asyncio.Semaphore
+        self._limiter: Limiter
 
-    async def ask(self, path: str, body: dict[str, Any], read: Callable[[bytes], T]) -> tuple[T, float]:
-        """What `read` makes of the reply, and how long the try that brought it took (seconds, waits left out).
+    async def ask(self, path: str, body: dict[str, Any], read: Callable[[bytes], T], *, size: int = 0) -> Answer[T]:
+        """What `read` makes of the reply to a JSON `body`, which may take `size` tokens (0: unknown).
 
         Raises `RequestError` when no try brought one; `FilteredPrompt` is one of them.
         """
-        url, content = f"{self.url}/{path}", msgspec.json.encode(body)
-        tried = 0
-        while True:
-            try:
-                return await self._try(url, content, read)
-            except _Transient as failure:
-                tried += 1
-                if failure.after is not None and failure.after > LONGEST_WAIT:
-                    ending = f"(and asks to wait {failure.after:.0f} s)"
-                elif tried == TRIES:
-                    ending = f"(tried {tried} times)"
-                else:
-                    await asyncio.sleep(_wait(tried, failure.after))
-                    continue
-                raise RequestError(f"{failure} {ending}", fatal=failure.fatal) from None
+        call = _Call("POST", f"{self.url}/{path}", msgspec.json.encode(body), size=size)
+        return await self._persist(call, lambda response, begun: read_whole(response, begun, read, LONGEST_REPLY))
+
+    async def stream(
+        self,
+        path: str,
+        body: dict[str, Any],
+        reader: StreamReader[T],
+        on_text: Callable[[str], None] | None = None,
+        *,
+        size: int = 0,
+    ) -> Answer[T]:
+        """What a `reader` makes of the events of the reply; every try has its own. Text goes to `on_text` as it comes
+        in, and a stream that broke after some did is not tried again. Raises as `ask`."""
+        handed: list[bool] = []
+
+        def hand_on(text: str) -> None:
+            if on_text is not None:
+                handed.append(True)
+                on_text(text)
+
+        call = _Call("POST", f"{self.url}/{path}", msgspec.json.encode(body), size=size)
+
+        async def read(response: aiohttp.ClientResponse, begun: float) -> Answer[T]:
+            if response.content_type == "application/json":
+                raise unstreamed(await body_of(response, LONGEST_REPLY), self.read_error)
+            return await read_events(response, begun, reader(), hand_on, LONGEST_REPLY)
+
+        return await self._persist(call, read, again=lambda: not handed)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[bytes], T],
+        *,
+        content: bytes | None = None,
+        content_type: str | None = None,
+        once: bool = False,
+    ) -> Answer[T]:
+        """What `read` makes of the reply to a request of any `method`, such as the upload or the fetching of a file.
+        Raises as `ask`; with `once`, `Uncertain` at the first fault, since the server may have done what was asked."""
+        call = _Call(method, f"{self.url}/{path}", content, content_type, once=once)
+        return await self._persist(call, lambda response, begun: read_whole(response, begun, read, LONGEST_FILE))
 
     async def check(self) -> None:
         """Whether there is a key where one is needed, and a server (or the proxy to it) that accepts a connection;
         nothing is sent. Raises `ModelError`."""
         try:
-            self._headers()
+            self._own_headers()
         except RequestError as error:
             raise ModelError(str(error)) from None
         place = urlsplit(_proxy(self.url) or self.url)
@@ -112,49 +169,106 @@ class Transport:
             await self._session.close()
         self._session = None
 
-    async def _try(self, url: str, content: bytes, read: Callable[[bytes], T]) -> tuple[T, float]:
+    async def _persist(
+        self,
+        call: _Call,
+        read: Reading[T],
+        again: Callable[[], bool] = lambda: True,
+    ) -> Answer[T]:
+        """Try until there is an answer or no further try is due. Faults and push-backs are counted apart."""
+        faults = refusals = 0
+        while True:
+            try:
+                answer = await self._try(call, read)
+            except Transient as failure:
+                if failure.kind == "push-back":
+                    refusals += 1
+                    tried, last = refusals, refusals == PATIENT_TRIES
+                else:
+                    faults += 1
+                    tried, last = faults, faults == TRIES
+                if call.once and failure.kind != "push-back":
+                    raise Uncertain(str(failure)) from None
+                if not again():
+                    ending = "(not tried again: part of the answer was already passed on)"
+                elif failure.after is not None and failure.after > LONGEST_WAIT:
+                    ending = f"(and asks to wait {failure.after:.0f} s)"
+                elif last:
+                    ending = f"(tried {faults + refusals} times)"
+                else:
+                    await asyncio.sleep(_wait(tried, failure.after))
+                    continue
+                raise RequestError(f"{failure} {ending}", fatal=failure.fatal) from None
+            answer.retries = faults + refusals
+            return answer
+
+    async def _try(self, call: _Call, read: Reading[T]) -> Answer[T]:
+        """One try, when its turn has come. Raises `Transient` for what another may mend, else `RequestError`."""
+        session = self._connect()
+        async with self._slots, self._limiter.turn(call.size) as turn:
+            try:
+                answer = await self._exchange(session, call, read, turn)
+            except Transient as failure:
+                if failure.kind != "fault":
+                    waits = failure.after is not None and failure.after <= LONGEST_WAIT
+                    turn.pushed_back(failure.after if waits else None)
+                raise
+            turn.answered()
+            return answer
+
+    async def _exchange(
+        self,
+        session: aiohttp.ClientSession,
+        call: _Call,
+        read: Reading[T],
+        turn: Turn,
+    ) -> Answer[T]:
         import aiohttp
 
-        session = self._connect()
+        begun = time.monotonic()
+        headers = {"Content-Type": call.content_type} if call.content_type else None
         try:
-            async with self._slots:
-                started = time.monotonic()
-                async with session.post(url, data=content, allow_redirects=False) as response:
-                    reply = await self._bounded(response)
-                latency = time.monotonic() - started
+            async with session.request(
+                call.method, call.url, data=call.content, headers=headers, allow_redirects=False
+            ) as response:
+                turn.told(response.headers)
+                if not 200 <= response.status < 300:
+                    raise self._refused(
+                        response, response.status, self.read_error(await body_of(response, LONGEST_REPLY))
+                    )
+                try:
+                    return await read(response, begun)
+                except ErrorReply as error:  # told in a stream, and by gateways under status 200
+                    raise self._refused(response, told_status(error), error) from None
+                except MalformedReply as error:
+                    words = f"answered {response.status} ({response.content_type}): {error}"
+                    raise Transient(self._say(call.url, words)) from None
+        except Unusable as error:
+            raise RequestError(self._say(call.url, str(error)), fatal=error.fatal) from None
         except aiohttp.ClientSSLError as error:
-            raise RequestError(self._say(url, f"has no valid certificate: {error}"), fatal=True) from None
+            raise RequestError(self._say(call.url, f"has no valid certificate: {error}"), fatal=True) from None
         except aiohttp.ClientConnectorError as error:
-            raise _Transient(self._unreached(error.os_error), fatal=True) from None
+            raise Transient(self._unreached(error.os_error), fatal=True) from None
+        except Silent:
+            raise Transient(self._say(call.url, "stood still in the middle of its reply"), "timeout") from None
         except TimeoutError:
-            raise _Transient(self._say(url, f"gave no reply within {self.timeout:g} s")) from None
+            raise Transient(self._say(call.url, f"gave no reply within {self.timeout:g} s"), "timeout") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _Transient(self._say(url, f"broke the connection: {type(error).__name__}: {error}")) from None
-        if not 200 <= response.status < 300:
-            raise self._failure(url, response.status, response.headers, self.read_error(reply))
-        try:
-            return read(reply), latency
-        except ErrorReply as error:  # gateways report some errors under status 200
-            status = error.code if isinstance(error.code, int) and error.code >= 400 else 500
-            raise self._failure(url, status, response.headers, error) from None
-        except MalformedReply as error:
-            raise _Transient(self._say(url, f"answered {response.status} ({response.content_type}): {error}")) from None
+            words = f"broke the connection: {type(error).__name__}: {error}"
+            raise Transient(self._say(call.url, words)) from None
 
-    def _failure(self, url: str, status: int, headers: Mapping[str, str], error: ErrorReply) -> Exception:
-        """What an error status means for the request."""
+    def _refused(self, response: aiohttp.ClientResponse, status: int, error: ErrorReply) -> RequestError | Transient:
+        """What an error means for the request, in the server's words."""
         if error.filtered:
-            return FilteredPrompt(self._say(url, f"filtered the prompt: {error}"))
-        if status < 400:
-            message = self._say(url, f"redirects (not followed: the key would go along) to {headers.get('Location')}")
+            words = f"filtered the prompt: {error}"
+        elif status < 400:
+            place = response.headers.get("Location")
+            words = f"redirects (not followed: the key would go along) to {place}"
         elif status == 401:
-            message = self._say(url, f"answered 401 (check the key in {self.key}): {error}")
+            words = f"answered 401 (check the key in {self.key}): {error}"
         else:
-            message = self._say(url, f"answered {status}: {error}")
-        if error.code == "insufficient_quota":  # OpenAI's 429 for an account without money, which no wait mends
-            return RequestError(message, fatal=True)
-        if status in TRANSIENT or (status >= 500 and status not in FATAL):
-            return _Transient(message, _retry_after(headers))
-        return RequestError(message, fatal=status in FATAL or status < 400)
+            words = f"answered {status}: {error}"
+        return refusal(status, response.headers, error, self._say(str(response.url), words))
 
     def _unreached(self, error: Exception) -> str:
         """Why there is no connection, in plain words."""
@@ -169,11 +283,8 @@ class Transport:
         return f"{self.name}: no server answers at {place.scheme}://{place.netloc}; is it running?"
 
     def _say(self, url: str, words: str) -> str:
-        """An error's text: one bounded line without the key and control characters, whatever the server says."""
-        key = os.environ.get(self.key, "").strip()
-        if len(key) >= 8:  # shorter ones are placeholders such as EMPTY, whose removal would only garble the words
-            words = words.replace(key, "***")
-        return f"{self.name}: {url} {shorten(one_line(words[: 100 * LONGEST_WORDS]), LONGEST_WORDS)}"
+        """An error's text: one bounded line without keys and control characters, whatever the server says."""
+        return f"{self.name}: {url} {shorten(one_line(scrub(words[: 100 * LONGEST_WORDS])), LONGEST_WORDS)}"
 
     def _connect(self) -> aiohttp.ClientSession:
         """The session of the running event loop, made when it is first needed."""
@@ -185,60 +296,29 @@ class Transport:
         if self._session is not None and not self._session.closed:
             self._session.detach()  # its event loop is gone, and its connections with it
         self._session = aiohttp.ClientSession(
-            headers=self._headers(),
+            headers=self._own_headers(),
             timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=min(30.0, self.timeout)),
-            connector=aiohttp.TCPConnector(limit=0),  # `_slots` is the limit
+            connector=aiohttp.TCPConnector(limit=0),  # the limits are our own
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=_proxy(self.url),
         )
         self._loop, self._slots = loop, asyncio.Semaphore(self.concurrency)
+        self._limiter = limiter_of(self.url, self.key, self.concurrency)
         return self._session
 
-    def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "User-Agent": "howgood"}
-        key = os.environ.get(self.key, "").strip()
+    def _own_headers(self) -> dict[str, str]:
+        key = secret(self.key)
         if not key and self.needs_key:
             raise RequestError(f"{self.name} needs an API key: set {self.key} in the environment", fatal=True)
         if not (key.isascii() and key.isprintable()):
             raise RequestError(f"{self.name}: the key in {self.key} holds characters no key has", fatal=True)
-        return headers | {"Authorization": f"Bearer {key}"} if key else headers
-
-    async def _bounded(self, response: aiohttp.ClientResponse) -> bytes:
-        """The body of a reply. Raises `RequestError` for one larger than any answer."""
-        chunks, size = [], 0
-        async for chunk in response.content.iter_chunked(2**16):
-            size += len(chunk)
-            if size > LONGEST_REPLY:
-                raise RequestError(f"{self.name}: {self.url} sent a reply of more than {LONGEST_REPLY >> 20} MB")
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-
-class _Transient(Exception):
-    """A failure that another try may mend. `after` is how long the server asked to wait (seconds), `fatal` whether
-    every other request fails the same way if it lasts."""
-
-    def __init__(self, message: str, after: float | None = None, fatal: bool = False) -> None:
-        super().__init__(message)
-        self.after = after
-        self.fatal = fatal
+        return {"User-Agent": "howgood"} | self.headers(key)
 
 
 def _wait(tried: int, after: float | None) -> float:
     """Seconds before the next try: at least what the server asked for, and never the same for many clients."""
     backoff = FIRST_WAIT * 2.0 ** (tried - 1)
     return backoff * (0.5 + random.random() / 2) if after is None else after + backoff * random.random()
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by the Retry-After header, which gives seconds or a date (RFC 9110, section 10.2.3)."""
-    value = headers.get("Retry-After", "")
-    if value.replace(".", "", 1).isdecimal():
-        return float(value)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
 
 
 def _proxy(url: str) -> str | None:

@@ -11,6 +11,10 @@ from howgood.cli.options import console
 
 def resume(
     run: Annotated[str, typer.Argument(help="A run: its id, part of it, its folder, or `last`.")] = "last",
+    budget: Annotated[
+        str | None, typer.Option(help="A new limit for the whole run, in place of its own: '$5', 2Mtok, 30min.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Go on whatever the forecast says.")] = False,
 ) -> None:
     """Run only what a run still misses: what is not in its journal, and what failed."""
     import asyncio
@@ -23,7 +27,8 @@ def resume(
     if saved.status == "finished":
         screen.print(f"{saved.id} is finished; nothing is missing", markup=False)
     else:
-        with watch(screen, saved.rules.benchmark, saved.system.name) as notice:
-            saved = asyncio.run(resume_async(saved, notice=notice))
+        with watch(screen, saved.rules.benchmark, saved.system.label, yes=yes) as shown:
+            confirm = shown.confirm if budget or saved.options.get("budget") else None
+            saved = asyncio.run(resume_async(saved, notice=shown, budget=budget, confirm=confirm))
     conclude([saved], screen)
     end([saved])

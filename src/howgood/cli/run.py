@@ -18,10 +18,13 @@ from howgood.cli.options import (
     IdColumn,
     Limit,
     MaxTokens,
+    Methods,
     Parameters,
+    ReasoningEffort,
     Seed,
     Shots,
     Temperature,
+    Thinking,
     console,
     own_file_parameters,
 )
@@ -55,6 +58,23 @@ def run(
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
     chat: Chat = None,
+    effort: ReasoningEffort = None,
+    thinking: Thinking = None,
+    method: Methods = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="The most to spend on each run: '$5', 2Mtok, 30min; a few trials first say what it will take."
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Go on whatever the forecast says.")] = False,
+    cache: Annotated[
+        bool | None,
+        typer.Option("--cache/--no-cache", help="Keep answers and ask nothing twice; default: of models that cost."),
+    ] = None,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Ask through the provider's batch API: half the price, within a day.")
+    ] = False,
     param: Parameters = None,
     data: Data = None,
     ask: Ask = None,
@@ -71,30 +91,46 @@ def run(
     from howgood.runs.plan import Options
 
     given = own_file_parameters(param, ask, answer, check, choices, id_column)
-    settings = Settings(chat=chat, temperature=temperature, max_tokens=max_tokens, shots=shots)
-    options = Options(limit, sample, epochs, seed, settings, data and os.path.abspath(data))
-    saved = _run(benchmark, model or ["smollm2"], given, options)
+    settings = Settings(
+        chat=chat, temperature=temperature, max_tokens=max_tokens, shots=shots, effort=effort, thinking=thinking
+    )
+    options = Options(
+        limit,
+        sample,
+        epochs,
+        seed,
+        settings,
+        data and os.path.abspath(data),
+        methods=tuple(method or ()),
+        budget=budget,
+        cache=cache,
+        batch=batch,
+    )
+    saved = _run(benchmark, model or ["smollm2"], given, options, yes)
     end(saved)
 
 
 def end(saved: list[SavedRun]) -> None:
     """The exit status: 0 when every trial has its answer, 130 after Ctrl-C, else 1."""
-    if any(run.status == "interrupted" for run in saved):
+    from howgood.runs.progress import STOPPED
+
+    if any(run.status == "interrupted" and run.message == STOPPED for run in saved):
         raise typer.Exit(130)
     if any(run.status != "finished" for run in saved):
         raise typer.Exit(1)
 
 
-def _run(names: list[str], models: list[str], given: dict[str, Any], options: Options) -> list[SavedRun]:
+def _run(names: list[str], models: list[str], given: dict[str, Any], options: Options, yes: bool) -> list[SavedRun]:
     import asyncio
 
     from howgood.models.registry import load_model
+    from howgood.runs.evaluate import caller
 
     screen = console()
-    loaded = [load_model(name) for name in models]
+    loaded = [caller(load_model(name), options) for name in models]
     saved: list[SavedRun] = []
     try:
-        asyncio.run(_evaluate(names, loaded, given, options, screen, saved))
+        asyncio.run(_evaluate(names, loaded, given, options, yes, screen, saved))
     except KeyboardInterrupt:
         screen.print("interrupted; what was finished is kept. Go on with: howgood resume last", style="red")
         raise typer.Exit(130) from None
@@ -109,23 +145,27 @@ async def _evaluate(
     models: list[Model],
     given: dict[str, Any],
     options: Options,
+    yes: bool,
     screen: Console,
     saved: list[SavedRun],
 ) -> None:
     """Run every benchmark on every model, adding each run to `saved` as it ends. A model that cannot go on (a server
     that died) is left; the others are still asked."""
     from howgood.cli.progress import watch
+    from howgood.core.types import System
     from howgood.runs.evaluate import evaluate
     from howgood.runs.store import runs_folder
 
     try:
-        plans = [(model, _plans(names, model, given, options, screen)) for model in models]
+        plans = [(model, plans_of(names, model, given, options, screen)) for model in models]
         for model in models:
             await model.check()
         for model, its in plans:
             for plan in its:
-                with watch(screen, plan.card.name, model.name) as notice:
-                    saved.append(await evaluate(plan, model, runs_folder(), notice))
+                label = System(model.name, {}, plan.options.methods).label
+                with watch(screen, plan.card.name, label, yes=yes) as shown:
+                    confirm = shown.confirm if options.budget else None
+                    saved.append(await evaluate(plan, model, runs_folder(), shown, confirm))
                 if saved[-1].status == "interrupted":
                     return
                 if saved[-1].status == "failed":
@@ -135,7 +175,7 @@ async def _evaluate(
             await model.close()
 
 
-def _plans(names: list[str], model: Model, given: dict[str, Any], options: Options, screen: Console) -> list[Plan]:
+def plans_of(names: list[str], model: Model, given: dict[str, Any], options: Options, screen: Console) -> list[Plan]:
     """The plans of all benchmarks and of all parts of suites. A part of a suite that the model cannot do is told and
     left out; a benchmark asked for by name is an error."""
     from howgood.benchmarks.suites import SUITES

@@ -13,8 +13,12 @@ from howgood.outputs.base import judge
 from howgood.runs.plan import Options, Plan, make_plan
 
 ABLE = {
-    "a model that can do everything": Capabilities(True, True, True, completion=True, chat=True, images=True),
-    "a model that only chats": Capabilities(generate=True, chat=True, images=True),
+    "a model that can do everything": Capabilities(
+        True, True, True, completion=True, chat=True, images=True, tools=True, schema=True, logprobs=True, effort=True
+    ),
+    "a model that only chats": Capabilities(
+        generate=True, chat=True, images=True, tools=True, schema=True, logprobs=True, effort=True
+    ),
 }
 
 

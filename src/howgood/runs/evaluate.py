@@ -8,7 +8,6 @@ import platform
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,31 +18,38 @@ import msgspec
 from howgood.core.errors import HowgoodError, Unsupported
 from howgood.core.types import Run, System
 from howgood.interpret.cost import COLUMNS, taken
+from howgood.models import prices
 from howgood.models.base import Model
+from howgood.models.cache import LIBRARIES, cached
+from howgood.models.wrapper import Wrapper
 from howgood.runs import columns, store
 from howgood.runs.benchmark import Benchmark
+from howgood.runs.budget import parse_budget
 from howgood.runs.columns import Key, key_of
-from howgood.runs.execute import Progress, execute
+from howgood.runs.execute import Confirm, execute
 from howgood.runs.journal import Journal
 from howgood.runs.plan import UNNAMED, Options, Plan, make_plan
+from howgood.runs.progress import STOPPED, Progress
 from howgood.runs.store import SavedRun
 
 if TYPE_CHECKING:
     from howgood.interpret.table import Table
 
 Notice = Callable[[Progress], None]
-LIBRARIES = ("torch", "transformers")
-"""What a model says of itself that may change within a run: versions of libraries, not the model."""
 
 
-async def evaluate(plan: Plan, model: Model, root: Path, notice: Notice | None = None) -> SavedRun:
-    """Run a plan on the model it was made for, in a new run folder below `root`; return the run with its estimates."""
+async def evaluate(
+    plan: Plan, model: Model, root: Path, notice: Notice | None = None, confirm: Confirm | None = None
+) -> SavedRun:
+    """Run a plan on the model it was made for, in a new run folder below `root`; return the run with its estimates.
+    `confirm` is asked with the forecast, after a few trials, whether to go on; a run with a budget makes one anyway."""
+    _check_money(plan, model)
     run = Run(
         id=store.new_id(plan.card.name, model.name),
         benchmark=plan.name,
         parameters=msgspec.to_builtins(plan.parameters),
         options=msgspec.to_builtins(plan.options),
-        system=System(model.name, model.describe()),
+        system=System(model.name, model.describe(), plan.options.methods),
         rules=plan.rules,
         card=msgspec.to_builtins(plan.card),
         environment=environment(),
@@ -51,20 +57,27 @@ async def evaluate(plan: Plan, model: Model, root: Path, notice: Notice | None =
         planned=plan.total,
         sampled=None if plan.chosen is None else sorted(plan.chosen),
     )
-    return await carry_on(plan, model, store.create(run, root), notice)
+    return await carry_on(plan, model, store.create(run, root), notice, confirm)
 
 
 async def resume(
-    run: SavedRun, model: Model, notice: Notice | None = None, benchmark: Benchmark | None = None
+    run: SavedRun,
+    model: Model,
+    notice: Notice | None = None,
+    benchmark: Benchmark | None = None,
+    budget: str | None = None,
+    confirm: Confirm | None = None,
 ) -> SavedRun:
     """Run only what a run still misses: trials that are not in its journal, and those that failed. A benchmark made in
-    Python must be given again.
+    Python must be given again; `budget` replaces the run's own, and counts what earlier sessions spent.
 
     Raises `HowgoodError` if the benchmark, its data, its prompts or the model have changed: a run has one of each.
     """
     if run.benchmark == UNNAMED and benchmark is None:
         raise Unsupported(f"run {run.id} is of a benchmark made in Python; give it again: resume(..., benchmark=...)")
-    plan = make_plan(benchmark or run.benchmark, model, run.parameters, msgspec.convert(run.options, Options))
+    options = msgspec.convert(run.options | ({"budget": budget} if budget else {}), Options)
+    model = caller(model, options)
+    plan = make_plan(benchmark or run.benchmark, model, run.parameters, options)
     changed = run.rules.differences(plan.rules) if plan.rules.hash != run.rules.hash else []
     now_is = model.describe()
     same = {k: v for k, v in now_is.items() if k not in LIBRARIES}
@@ -78,10 +91,14 @@ async def resume(
         raise HowgoodError(
             f"run {run.id} cannot be resumed: {name} was {before!r} and is now {after!r}; start a new run instead"
         )
-    return await carry_on(plan, model, run, notice)
+    _check_money(plan, model)
+    run.options = msgspec.to_builtins(options)
+    return await carry_on(plan, model, run, notice, confirm)
 
 
-async def carry_on(plan: Plan, model: Model, run: SavedRun, notice: Notice | None) -> SavedRun:
+async def carry_on(
+    plan: Plan, model: Model, run: SavedRun, notice: Notice | None, confirm: Confirm | None = None
+) -> SavedRun:
     """Run what is missing, then finish: columns, estimates, run.json. One process at a time works on a run."""
     with store.locked(run):
         # What another process did since the record was read counts: it may even have finished.
@@ -91,19 +108,21 @@ async def carry_on(plan: Plan, model: Model, run: SavedRun, notice: Notice | Non
         run.status, run.seconds = current.status, current.seconds
         held = columns.contents(run.path)
         progress, done = _so_far(plan, held)
-        run.seconds += store.unsaved_seconds(run)
+        progress.seconds = run.seconds + store.unsaved_seconds(run)
+        if progress.spent is not None and current.spent is not None:
+            progress.spent = max(progress.spent, current.spent)  # failures that were replaced since had been paid for
+        budget = parse_budget(plan.options.budget) if plan.options.budget else None
         run.status, run.message = "running", None
         store.save(run)
         notice = notice or (lambda _: None)
         notice(progress)
         journal = Journal(run.path)
-        begun = time.monotonic()
         run.status = "failed"
         try:
             with stop_on_interrupt(progress, notice) as stop:
-                run.message = await execute(plan, model, journal, done, progress, notice, stop)
-            if run.message is not None:
-                run.status = "interrupted" if stop.is_set() else "failed"
+                ending = await execute(plan, model, journal, done, progress, notice, stop, budget, confirm)
+            if ending:
+                run.status, run.message = ending.status, ending.message
             else:
                 run.status = "incomplete" if progress.outcomes.get("failed") else "finished"
         except BaseException as error:
@@ -111,8 +130,10 @@ async def carry_on(plan: Plan, model: Model, run: SavedRun, notice: Notice | Non
             raise
         finally:
             journal.close()
-            run.seconds += time.monotonic() - begun
-            run.usage, run.cost, run.outcomes = progress.usage, progress.cost, progress.outcomes
+            if isinstance(model, Wrapper):
+                await model.release()
+            run.usage, run.outcomes, run.seconds = progress.usage, progress.outcomes, progress.seconds
+            run.cost, run.spent = progress.cost, progress.spent
             if run.status not in ("finished", "incomplete"):
                 store.save(run)
         if run.status in ("finished", "incomplete"):
@@ -126,10 +147,27 @@ async def carry_on(plan: Plan, model: Model, run: SavedRun, notice: Notice | Non
     return run
 
 
+def _check_money(plan: Plan, model: Model) -> None:
+    """Raises `HowgoodError` for a file of prices that cannot be read, and for a budget that cannot be held."""
+    prices.own_price(prices.plain_name(model))
+    if plan.options.budget:
+        parse_budget(plan.options.budget).check(model)
+
+
+def caller(model: Model, options: Options) -> Model:
+    """The model as a run with these options calls it: in batches, through the cache, or as it is. Raises `Unsupported`
+    for a model that has no batch API, `HowgoodError` where the cache's file cannot be used."""
+    if options.batch:
+        from howgood.models.batch import batched
+
+        return batched(model, options.cache)
+    return cached(model, options.cache)
+
+
 def _blame(run: SavedRun, error: BaseException) -> None:
     """Say in the run's record why it ended early."""
     if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
-        run.status, run.message = "interrupted", "stopped by the user"
+        run.status, run.message = "interrupted", STOPPED
     else:
         run.status = "failed"
         run.message = str(error) if isinstance(error, HowgoodError) else f"{type(error).__name__}: {error}"
@@ -142,6 +180,8 @@ def _so_far(plan: Plan, held: columns.Contents) -> tuple[Progress, set[Key]]:
     for trial in columns.trials(held):
         if key_of(trial.index, trial.epoch) in done:
             progress.add(trial)
+        else:
+            progress.pay(trial)
     progress.resumed = progress.done
     return progress, done
 

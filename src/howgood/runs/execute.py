@@ -1,46 +1,40 @@
-"""Running a plan: many trials in flight, each journalled before it counts, stopping cleanly when asked to."""
+"""Running a plan: many trials in flight, each journalled before it counts, stopping cleanly when asked to, when its
+budget is used up, or when everything fails."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+import random
+import time
 from collections.abc import Callable, Iterator
 
 import msgspec
 
-from howgood.core.errors import HowgoodError, RequestError
-from howgood.core.types import Instance, Prediction, Trial, Usage
-from howgood.models.base import TRIAL, Model, split_thinking
+from howgood.calls.base import opened
+from howgood.core.errors import HowgoodError, RequestError, Unsupported
+from howgood.core.types import NOT_JUDGED, Image, Instance, Message, Prediction, Score, Trial
+from howgood.models import prices
+from howgood.models.base import THINKING, TRIAL, Model, split_thinking
+from howgood.models.prices import OwnPrice
 from howgood.outputs.base import judge
+from howgood.runs import forecast
+from howgood.runs.budget import Budget, Gate, Kind
 from howgood.runs.columns import Key, key_of, refuse_taken
+from howgood.runs.forecast import Forecast, Pilot, Spent, Work
 from howgood.runs.journal import Journal
 from howgood.runs.plan import Plan, prompt_of
+from howgood.runs.progress import STOPPED, Ending, Progress
 
 GRACE = 5.0
 """Seconds that trials in flight get to finish after the user asked to stop."""
+PATIENCE = 20
+"""Failures in a row (or twice the trials in flight, where that is more) after which a run is doubted."""
+PROBES = 5
+"""Trials from anywhere in the rest of a doubted run: if these fail too, everything does."""
 
-
-class Progress(msgspec.Struct):
-    """How far a run is: trials `done` of `planned` (of which `resumed` were there before), outcomes, tokens, cost;
-    `stopping` once the user asked to stop."""
-
-    planned: int
-    done: int = 0
-    resumed: int = 0
-    outcomes: dict[str, int] = msgspec.field(default_factory=dict)
-    usage: Usage = Usage()
-    cost: float | None = 0.0
-    stopping: bool = False
-
-    def add(self, trial: Trial) -> None:
-        self.done += 1
-        outcome = trial.score.outcome
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        self.usage = self.usage + trial.prediction.usage
-        cost = trial.prediction.cost
-        if outcome == "failed" and cost is None:
-            return  # a failed request costs nothing that is known of
-        self.cost = None if cost is None or self.cost is None else self.cost + cost
+Confirm = Callable[[Forecast], bool]
+"""Asked with the forecast, after a few trials, whether the run is to go on."""
 
 
 async def execute(
@@ -51,63 +45,230 @@ async def execute(
     progress: Progress,
     notice: Callable[[Progress], None],
     stop: asyncio.Event,
-) -> str | None:
+    budget: Budget | None = None,
+    confirm: Confirm | None = None,
+) -> Ending | None:
     """Run every trial of the plan that is not `done`. Returns why it ended early, or None when it did not.
 
-    A request that fails for good becomes a failed trial; one that says every other would fail too ends the run.
+    A request that fails for good becomes a failed trial; one that says every other would fail too ends the run, and so
+    do many failures in a row. With a `budget` or someone to `confirm`, a pilot at random goes first and gives a
+    forecast; a run then goes on if `confirm` says so (without it: always), and ends where the budget does.
+    Raises `HowgoodError` for a budget in dollars where the price is not known, and for what is wrong with the
+    benchmark itself.
     """
-    work = _trials(plan, done)
-    names: list[str] = []
-    ended: list[str | BaseException] = []
+    engine = _Engine(plan, model, journal, done, progress, notice, stop, budget, confirm)
+    async with opened(plan.benchmark.call):
+        try:
+            return await engine.run()
+        finally:
+            engine.look_at_the_clock()
 
-    async def worker() -> None:
-        for index, instance, epoch in work:
-            if stop.is_set() or ended:
-                return
-            TRIAL.set((instance.id, epoch))
-            try:
-                trial = await run_trial(plan, model, index, instance, epoch)
-                _same_names(names, trial)
-                journal.write(trial)
-            except RequestError as error:  # only the fatal ones come here
-                ended.append(str(error))
-                return
-            except Exception as error:
-                ended.append(error)
-                return
-            progress.add(trial)
-            notice(progress)
 
-    left = plan.total - progress.done
-    workers = [asyncio.create_task(worker()) for _ in range(max(1, min(model.concurrency, left)))]
-    stopper = asyncio.create_task(_stop_workers(stop, workers))
-    try:
-        await asyncio.wait(workers)
-    finally:
-        stopper.cancel()
+class _Engine:
+    def __init__(
+        self,
+        plan: Plan,
+        model: Model,
+        journal: Journal,
+        done: set[Key],
+        progress: Progress,
+        notice: Callable[[Progress], None],
+        stop: asyncio.Event,
+        budget: Budget | None,
+        confirm: Confirm | None,
+    ) -> None:
+        self.plan, self.model, self.journal, self.done = plan, model, journal, done
+        self.progress, self.notice, self.stop, self.confirm = progress, notice, stop, confirm
+        progress.budget = budget
+        if budget:
+            budget.check(model)
+        self.gate = Gate(budget, progress) if budget else None
+        self.price = prices.own_price(prices.plain_name(model))
+        self.draw = random.Random(plan.options.seed)
+        self.names: list[str] = []
+        self.ending: Ending | None = None
+        self.error: Exception | None = None
+        self.landed = asyncio.Event()  # set and replaced whenever a trial has come down
+        self.early: set[Key] = set()  # trials that were taken out of their turn
+        self.trials = _trials(plan, done, self.early)
+        self.pilot: Pilot | None = None
+        self.typical: dict[Kind, float] = {}
+        self.ahead: list[Work] = []  # of these, what is to be run next
+        self.last: Key = -1
+        self.failures = self.probing = 0
+        self.workers = max(1, min(model.concurrency, plan.total - progress.done))
+        self.patience = max(PATIENCE, 2 * self.workers)
+        self.begun = self.finished = time.monotonic()
+        self.earlier = progress.seconds
+
+    async def run(self) -> Ending | None:
+        if (self.gate or self.confirm) and self.progress.done < self.plan.total:
+            await self._pilot()
+        await self._work(self._next)
+        if self.error:
+            raise self.error
+        if self.progress.done >= self.plan.total:
+            return None
+        return self.ending or Ending("interrupted", STOPPED)
+
+    @property
+    def over(self) -> bool:
+        """Whether no further trial is to start."""
+        return self.stop.is_set() or self.ending is not None or self.error is not None
+
+    async def _work(self, take: Callable[[], Work | None]) -> None:
+        """Run what `take` gives until it gives nothing more, or the run has ended."""
+        workers = [asyncio.create_task(self._worker(take)) for _ in range(self.workers)]
+        stopper = asyncio.create_task(_stop_workers(self.stop, workers))
+        try:
+            await asyncio.wait(workers)
+        finally:
+            stopper.cancel()
+            for task in workers:
+                task.cancel()
         for task in workers:
-            task.cancel()
-    for task in workers:
-        if not task.cancelled() and (error := task.exception()):
-            raise error
-    if ended and isinstance(ended[0], BaseException):
-        raise ended[0]
-    if ended:
-        return str(ended[0])
-    return "stopped by the user" if progress.done < plan.total else None
+            if not task.cancelled() and (error := task.exception()):
+                raise error
+
+    async def _worker(self, take: Callable[[], Work | None]) -> None:
+        gate = self.gate
+        while not self.over:
+            if gate and not await self._admitted(gate):
+                return
+            if (work := take()) is None:
+                return
+            if gate:
+                gate.in_flight += 1
+            index, instance, epoch = work
+            TRIAL.set((instance.id, epoch))
+            begun = time.monotonic() if self.pilot else 0.0
+            try:
+                trial = await run_trial(self.plan, self.model, index, instance, epoch)
+                if self.price:
+                    trial = self._charged(trial, self.price)
+                _same_names(self.names, trial)
+                self.journal.write(trial)
+                self._count(trial)
+                if self.pilot:
+                    self.pilot.add(trial, time.monotonic() - begun)
+            except RequestError as error:  # only the fatal ones come here
+                self.ending = self.ending or Ending("failed", str(error))
+            except Exception as error:
+                self.error = self.error or error
+            finally:
+                if gate:
+                    gate.in_flight -= 1
+                    self.landed.set()
+                    self.landed = asyncio.Event()
+
+    def _next(self) -> Work | None:
+        if self.ahead:
+            return self.ahead.pop()
+        work = next(self.trials, None)
+        if work:
+            self.last = key_of(work[0], work[2])
+        return work
+
+    def look_at_the_clock(self) -> float:
+        """The time now, after the seconds of work are counted."""
+        now = time.monotonic()
+        self.progress.seconds = self.earlier + now - self.begun
+        return now
+
+    def _charged(self, trial: Trial, price: OwnPrice) -> Trial:
+        """The trial with its cost by the user's own price; for a machine by the hour that is the time since the trial
+        before it finished, so that all trials together cost what the machine does."""
+        now = self.look_at_the_clock()
+        passed, self.finished = now - self.finished, now
+        if price.per_hour is not None:
+            cost: float | None = price.per_hour * passed / 3600
+        elif trial.score.outcome in NOT_JUDGED and not trial.prediction.usage.input:
+            return trial
+        else:
+            cost = price.cost(trial.prediction.usage)
+        return msgspec.structs.replace(trial, prediction=msgspec.structs.replace(trial.prediction, cost=cost))
+
+    def _count(self, trial: Trial) -> None:
+        self.progress.add(trial)
+        if self.gate and not trial.prediction.replayed:
+            self.gate.paid += 1
+        if trial.score.outcome == "failed":
+            self.failures += 1
+            if self.failures >= self.patience + self.probing:
+                self._doubt(trial)
+        elif trial.score.outcome != "unsupported":
+            if self.probing:  # it was but a hard stretch; be slower to doubt the next one
+                self.patience, self.probing = 2 * self.patience, 0
+            self.failures = 0
+        self.notice(self.progress)
+
+    def _doubt(self, trial: Trial) -> None:
+        """After many failures in a row: try some trials from elsewhere, then give up. A stretch of hard questions is no
+        dead server, and a run that resumes at such a stretch must be able to pass it."""
+        if not self.probing:
+            rest = (w for w in _trials(self.plan, self.done, self.early) if key_of(w[0], w[2]) > self.last)
+            self.ahead = forecast.reservoir(rest, PROBES, self.draw)
+            self.early |= {key_of(index, epoch) for index, _, epoch in self.ahead}
+            self.probing = PROBES
+        else:
+            why = f"the last {self.failures} trials all failed, at last with: {trial.score.explanation}"
+            self.ending = self.ending or Ending("failed", why)
+
+    async def _admitted(self, gate: Gate) -> bool:
+        """Wait until the budget lets one more trial start; False where none will."""
+        while not self.over:
+            self.look_at_the_clock()
+            if why := gate.used_up():
+                run, more = self.journal.path.parent.name, gate.budget.doubled()
+                self.ending = Ending("interrupted", f"{why}; to go on: howgood resume {run} --budget '{more}'")
+                return False
+            if gate.admits(self.typical):
+                return True
+            await self.landed.wait()
+        return False
+
+    async def _pilot(self) -> None:
+        """Run a few trials chosen at random over the whole plan, say what all will take, and ask whether to go on."""
+        progress, left = self.progress, self.plan.total - self.progress.done
+        pilot = Pilot(self.plan, _trials(self.plan, self.done, self.early), left, self.draw)
+        self.early |= {key_of(index, epoch) for index, _, epoch in pilot.chosen}
+        self.typical = forecast.most(self.plan.request(pilot.chosen[0][1]), self.model)
+        self.pilot, chosen = pilot, iter(pilot.chosen)
+        before, spent, tokens = progress.done, progress.spent, progress.tokens
+        await self._work(lambda: next(chosen, None))
+        if self.over or progress.done >= self.plan.total:
+            return
+        wall = time.monotonic() - self.begun
+        per_hour = self.price.per_hour if self.price else None
+        told = pilot.forecast(self.model, Spent(before, spent, tokens, self.earlier), wall, per_hour)
+        progress.forecast, self.pilot = told, None
+        self.notice(progress)
+        if self.confirm:
+            asked = time.monotonic()
+            if not self.confirm(told):
+                self.ending = Ending("interrupted", f"not gone on with after the forecast of {told}")
+            waited = time.monotonic() - asked  # nobody worked meanwhile
+            self.begun, self.finished = self.begun + waited, self.finished + waited
 
 
 async def run_trial(plan: Plan, model: Model, index: int, instance: Instance, epoch: int) -> Trial:
     """One trial: call, judge. Raises `RequestError` only when every other trial would fail the same way, and
-    `HowgoodError` for what is wrong with the benchmark itself; whatever else goes wrong is this trial's failure."""
+    `HowgoodError` for what is wrong with the benchmark itself; whatever else goes wrong is this trial's failure. What
+    the model cannot be asked (images, of one that does not see) is `unsupported`, and not sent."""
     call = plan.benchmark.call
     request = plan.request(instance, epoch)
+    prompt = prompt_of(request)
     try:
+        if not isinstance(prompt, str) and not model.capabilities.images and _shows_images(prompt):
+            raise Unsupported(f"{model.name} sees no images")
         prediction = await call(request, model)
     except RequestError as error:
         if error.fatal:
             raise
         prediction = Prediction(error=str(error))
+    except Unsupported as error:
+        score = Score({}, "unsupported", explanation=str(error))
+        return Trial(instance, index, epoch, prompt, Prediction(cost=0.0), score)
     except HowgoodError:
         raise
     except Exception as error:
@@ -117,12 +278,19 @@ async def run_trial(plan: Plan, model: Model, index: int, instance: Instance, ep
         # No surprise can be counted for what the model holds impossible, and JSON has no infinity to keep it.
         prediction = Prediction(error="the model gives this text probability zero, or one that is not a number")
     score = judge(plan.benchmark.outputs, instance, prediction)
-    return Trial(instance, index, epoch, prompt_of(request), prediction, score)
+    return Trial(instance, index, epoch, prompt, prediction, score)
+
+
+def _shows_images(prompt: tuple[Message, ...]) -> bool:
+    return any(isinstance(part, Image) for m in prompt if not isinstance(m.content, str) for part in m.content)
 
 
 def _without_thinking(prediction: Prediction) -> Prediction:
     """A prediction whose text is the answer alone: thinking that the model wrote inline stands apart, never judged."""
     if prediction.text is None or prediction.reasoning is not None:
+        return prediction
+    opening, closing = THINKING
+    if not prediction.attempts and opening not in prediction.text and closing not in prediction.text:
         return prediction
     reasoning, text = split_thinking(prediction.text)
     attempts = tuple(split_thinking(attempt)[1] for attempt in prediction.attempts)
@@ -142,10 +310,12 @@ def _same_names(names: list[str], trial: Trial) -> None:
     names += given
 
 
-def _trials(plan: Plan, done: set[Key]) -> Iterator[tuple[int, Instance, int]]:
+def _trials(plan: Plan, done: set[Key], early: set[Key]) -> Iterator[Work]:
+    """The trials of a plan in its order, but those that are done or were taken early by the time it is their turn."""
     for index, instance in plan.instances():
         for epoch in range(plan.options.epochs):
-            if key_of(index, epoch) not in done:
+            key = key_of(index, epoch)
+            if key not in done and key not in early:
                 yield index, instance, epoch
 
 

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from howgood.calls.base import Settings
+from howgood.calls.methods.registry import apply, load
 from howgood.core.errors import DataError, HowgoodError, Unsupported
 from howgood.core.registry import Card, canonical, find, parse_parameters
 from howgood.core.text import digest
@@ -27,6 +28,7 @@ from howgood.inputs.fewshot import Pool, Shots
 from howgood.inputs.sampling import sample
 from howgood.models.base import Model
 from howgood.runs.benchmark import Benchmark
+from howgood.runs.budget import parse_budget
 
 UNNAMED = "unnamed"
 """The name of a benchmark made in Python, which cannot be found again by name."""
@@ -36,7 +38,10 @@ PROBES = 8
 
 class Options(Struct, frozen=True, omit_defaults=True):
     """How much of a benchmark is run and how: `limit` instances (None: all) picked by `sample` with `seed`, `epochs`
-    repeats of each, the call's `settings`, and the folder of local `data`."""
+    repeats of each, the call's `settings`, the folder of local `data`, and the `methods` put around the model.
+
+    What does not change the number: the `budget` (see `runs/budget.py`), whether answers go through the `cache` (None:
+    those that cost money do), and whether they are asked for in a `batch`."""
 
     limit: int | None = None
     sample: Literal["random", "stratified"] = "random"
@@ -44,8 +49,18 @@ class Options(Struct, frozen=True, omit_defaults=True):
     seed: int = 0
     settings: Settings = Settings()
     data: str | None = None
+    methods: tuple[str, ...] = ()
+    budget: str | None = None
+    cache: bool | None = None
+    batch: bool = False
 
     def check(self) -> None:
+        if self.budget is not None:
+            parse_budget(self.budget)
+        if self.batch and self.budget is not None:
+            raise HowgoodError(
+                "a batch is handed in as a whole, so no --budget can hold it; `howgood estimate` says what it will cost"
+            )
         if self.data is not None and not Path(self.data).is_dir():
             raise DataError(f"--data {self.data}: there is no such folder")
         if self.limit is not None and self.limit < 1:
@@ -59,6 +74,8 @@ class Options(Struct, frozen=True, omit_defaults=True):
             raise HowgoodError(f"--max-tokens must be at least 1, not {tokens}")
         if temperature is not None and not 0 <= temperature <= 2:
             raise HowgoodError(f"--temperature must be between 0 and 2, not {temperature}")
+        if self.settings.thinking is not None and self.settings.thinking < 0:
+            raise HowgoodError(f"--thinking is a number of tokens, 0 or more, not {self.settings.thinking}")
 
 
 @dataclass(frozen=True)
@@ -100,6 +117,7 @@ def make_plan(name: str | Benchmark, model: Model, parameters: dict[str, Any], o
     """The plan of a benchmark, by name or made in Python, for a model. Raises `HowgoodError`s of every kind where
     anything is wrong that can be known before a model is called."""
     options.check()
+    options = msgspec.structs.replace(options, methods=tuple(load(method).text for method in options.methods))
     if isinstance(name, Benchmark):
         return _bound(UNNAMED, Card(UNNAMED, "a benchmark made in Python", "capability", ""), name, {}, model, options)
     name = canonical(name)
@@ -122,8 +140,9 @@ def _bound(
     name: str, card: Card, benchmark: Benchmark, parameters: dict[str, Any], model: Model, options: Options
 ) -> Plan:
     inputs = benchmark.inputs.at(Path(options.data)) if options.data else benchmark.inputs
-    call = benchmark.call.bind(model.capabilities, options.settings)
-    outputs = benchmark.outputs.bind(call.describe())
+    call, outputs = apply(options.methods, benchmark.call, benchmark.outputs)
+    call = call.bind(model.capabilities, options.settings)
+    outputs = outputs.bind(call.describe())
     benchmark = replace(benchmark, inputs=inputs, call=call, outputs=outputs)
 
     survey = Survey()

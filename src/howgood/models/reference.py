@@ -7,14 +7,16 @@ All but `NgramSource` read and write UTF-8 bytes: one token is one byte.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import itertools
 import math
 import random
 from abc import abstractmethod
 from bisect import bisect
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache, partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +35,13 @@ from howgood.core.types import (
     Usage,
 )
 from howgood.models.base import Capabilities, Model, text_of
+from howgood.models.base import Echo as EchoRequest
+from howgood.models.byte_tokens import Place, byte_tokens, with_tokens
 from howgood.models.stopping import until_stop
 
 SCORES = Capabilities(loglikelihood=True, chat=True, completion=True)
 WRITES = Capabilities(generate=True, chat=True, completion=True)
-EVERYTHING = Capabilities(True, True, True, completion=True, chat=True)
+EVERYTHING = Capabilities(True, True, True, completion=True, chat=True, logprobs=True)
 MOST_STATES = 4096
 MOST_STEPS = 10_000
 LONGEST_ORDER = 8
@@ -52,16 +56,27 @@ class Reference(Model):
         self.name, self.seed = name, seed
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": type(self).__name__, "seed": self.seed}
+        return {"kind": type(self).__name__, "seed": self.seed, "dtype": "float64"}
+
+    def tokenize(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        return bytes(tokens).decode(errors="replace")
+
+    def prompt_tokens(self, prompt: Prompt) -> list[int]:
+        return self.tokenize(self.render(prompt))
 
     def _random(self, request: Request) -> random.Random:
         content = msgspec.json.encode((self.seed, request))
         return random.Random(hashlib.blake2b(content, digest_size=8).digest())
 
-    def _drawn(self, request: Generate, data: bytes) -> Prediction:
-        """A prediction of sampled bytes. Those that are no UTF-8 show as U+FFFD, as from any byte-level model."""
+    def _drawn(self, request: Generate, data: bytes, places: Callable[[int], Sequence[Place]]) -> Prediction:
+        """A prediction of sampled bytes. Those that are no UTF-8 show as U+FFFD, as from any byte-level model. `places`
+        says what stands at their places, with so many alternatives."""
         text, met = until_stop(data.decode(errors="replace"), request.stop)
-        return self._prediction(request, text, "stop" if met else "length", len(data))
+        prediction = self._prediction(request, text, "stop" if met else "length", len(data))
+        return prediction if request.logprobs is None else with_tokens(prediction, data, places(request.logprobs))
 
     def _said(self, request: Generate, text: str) -> Prediction:
         """A prediction of given text, as much of it as the request has room for."""
@@ -73,6 +88,10 @@ class Reference(Model):
     def _prediction(self, request: Generate, text: str, reason: StopReason, tokens: int) -> Prediction:
         usage = Usage(input=_size(self.render(request.prompt)), output=tokens)
         return Prediction(text=text, stop_reason=reason, usage=usage, cost=0.0)
+
+    def _echoed(self, request: EchoRequest, scores: Sequence[Place]) -> Prediction:
+        data = request.text.encode()  # its first byte has a probability too
+        return Prediction(text="", tokens=byte_tokens(data, scores), usage=Usage(len(data)), cost=0.0)
 
     def _scored(self, prompt: Prompt, texts: Sequence[str], likelihoods: Sequence[Likelihood]) -> Prediction:
         usage = Usage(input=_size(self.render(prompt)) + sum(map(_size, texts)))
@@ -97,7 +116,11 @@ class Uniform(Reference):
         return super().describe() | {"vocabulary": self.vocabulary}
 
     async def generate(self, request: Generate) -> Prediction:
-        return self._drawn(request, self._random(request).randbytes(request.max_tokens))
+        data = self._random(request).randbytes(request.max_tokens)
+        return self._drawn(request, data, partial(self._places, len(data)))
+
+    async def echo(self, request: EchoRequest) -> Prediction:
+        return self._echoed(request, self._places(_size(request.text), request.alternatives))
 
     async def loglikelihood(self, request: Loglikelihood) -> Prediction:
         texts = request.continuations
@@ -106,9 +129,15 @@ class Uniform(Reference):
     async def loglikelihood_rolling(self, request: Rolling) -> Prediction:
         return self._scored("", (request.text,), [self._likelihood(request.text)])
 
+    async def next_token(self, prompt: Prompt) -> Sequence[float]:
+        return [-self.entropy] * self.vocabulary
+
     def _likelihood(self, text: str) -> Likelihood:
         size = _size(text)
         return Likelihood(-size * self.entropy, size)
+
+    def _places(self, size: int, alternatives: int) -> list[Place]:
+        return [(-self.entropy, [(byte, -self.entropy) for byte in range(alternatives)])] * size
 
 
 class Constant(Reference):
@@ -196,7 +225,10 @@ class Ngram(Reference):
             else:
                 sums = self._cumulative(history, request.temperature)
                 data.append(self.tokens[bisect(sums, draw.random() * sums[-1], hi=len(sums) - 1)])
-        return self._drawn(request, bytes(data[start:]))
+        return self._drawn(request, bytes(data[start:]), partial(self._places, bytes(data), start))
+
+    async def echo(self, request: EchoRequest) -> Prediction:
+        return self._echoed(request, self._places(self._bytes(request.text), 0, request.alternatives))
 
     async def loglikelihood(self, request: Loglikelihood) -> Prediction:
         before, texts = self._bytes(self.render(request.prompt)), request.continuations
@@ -208,6 +240,16 @@ class Ngram(Reference):
         reach = self.order - 1 if request.max_length is None else min(self.order - 1, request.max_length)
         return self._scored("", (request.text,), [self._likelihood(b"", self._bytes(request.text), reach)])
 
+    def tokenize(self, text: str) -> list[int]:
+        return [self.tokens.index(byte) for byte in self._bytes(text)]
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        return bytes(self.tokens[token] for token in tokens).decode(errors="replace")
+
+    async def next_token(self, prompt: Prompt) -> Sequence[float]:
+        before = self._bytes(self.render(prompt))
+        return [math.log(p) for p in self.distribution(before[max(0, len(before) - self.order + 1) :])]
+
     def _bytes(self, text: str) -> bytes:
         return text.encode()
 
@@ -218,6 +260,15 @@ class Ngram(Reference):
             logprobs.append(math.log(self.probability(history, whole[place])))
             greedy = greedy and whole[place] == self._most_likely(history)
         return Likelihood(math.fsum(logprobs), len(logprobs), greedy, tuple(logprobs))
+
+    def _places(self, data: bytes, start: int, alternatives: int) -> list[Place]:
+        places: list[Place] = []
+        for place in range(start, len(data)):
+            history = data[max(0, place - self.order + 1) : place]
+            known = zip(self.tokens, map(math.log, self.distribution(history)), strict=True)
+            best = heapq.nlargest(alternatives, known, key=itemgetter(1))
+            places.append((math.log(self.probability(history, data[place])), best))
+        return places
 
     def _find_most_likely(self, history: bytes) -> int:
         weights = self.distribution(history)
@@ -236,7 +287,7 @@ class NgramSource(Ngram):
     section 4.2): the perplexity of a long text of its own tends to exp(entropy).
     """
 
-    capabilities = Capabilities(True, True, True, completion=True)
+    capabilities = Capabilities(True, True, True, completion=True, logprobs=True)
 
     def __init__(self, name: str = "reference/ngram", *, alphabet: str = "abcd", order: int = 2, seed: int = 0) -> None:
         super().__init__(name, alphabet.encode(), order, seed)

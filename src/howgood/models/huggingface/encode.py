@@ -66,6 +66,21 @@ class Encoder:
             )
         return str(text)
 
+    def spell(self, tokens: Sequence[int], special: bool = True) -> list[str]:
+        """What each token adds to the text of those before it. The last token of a character spread over several has
+        it, those before have nothing. Special tokens have their names, or nothing (`special` False)."""
+        texts = []
+        start = read = 0  # decoded from `start`, since a token's text can depend on the one before; told up to `read`
+        for end in range(1, len(tokens) + 1):
+            known = self.decode(tokens[start:read], special)
+            text = self.decode(tokens[start:end], special)
+            if text.endswith("\ufffd") and end < len(tokens):
+                texts.append("")
+                continue
+            texts.append(text[len(known) :])
+            start, read = read, end
+        return texts
+
     def render(self, prompt: Prompt) -> str:
         """The text of a prompt: raw text as it is, messages by the chat template up to where the answer begins. A last
         message of the assistant is left open, to be continued. Raises `Unsupported` and `RequestError`."""
@@ -105,6 +120,13 @@ class Encoder:
                 f"the prompt has {len(tokens)} tokens and {self.name} reads {self.max_length}: use fewer shots or a "
                 "model with a longer context"
             )
+        return tokens
+
+    def text(self, text: str) -> list[int]:
+        """The tokens of a text to read as it is. Raises `RequestError` when it has none or too many."""
+        [tokens] = self.encode([text])
+        if not 1 <= len(tokens) <= self.max_length:
+            raise RequestError(f"the text has {len(tokens)} tokens and {self.name} reads 1 to {self.max_length}")
         return tokens
 
     def continuations(self, prompt: Prompt, continuations: Sequence[str]) -> list[Scored]:

@@ -1,4 +1,4 @@
-"""What the model's thread drives: likelihoods and answers, a step of each in turn, so that neither has to wait."""
+"""What the model's thread drives: likelihoods, answers and echoes, a step of each in turn, so that none has to wait."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from howgood.models.huggingface.echo import Echoer, EchoJob
 from howgood.models.huggingface.encode import Encoder
 from howgood.models.huggingface.generation import Decoder, GenerateJob
 from howgood.models.huggingface.network import Network
@@ -18,22 +19,26 @@ what the answers of a large model have to remember would fill the memory, and th
 
 
 class LocalEngine:
-    """A scorer and a decoder over one network."""
+    """A scorer, a decoder and an echoer over one network."""
 
     def __init__(self, scorer: Scorer, decoder: Decoder) -> None:
         self.scorer = scorer
         self.decoder = decoder
+        self.echoer = Echoer(decoder.network, decoder.encoder, scorer.budget)
 
     def add(self, job: Job) -> None:
         if isinstance(job, GenerateJob):
             self.decoder.add(job)
         elif isinstance(job, ScoreJob):
             self.scorer.add(job)
+        elif isinstance(job, EchoJob):
+            self.echoer.add(job)
 
     @torch.inference_mode()
     def step(self) -> None:
         self.scorer.step()
         self.decoder.step()
+        self.echoer.step()
 
 
 @torch.inference_mode()

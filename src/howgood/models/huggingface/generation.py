@@ -15,8 +15,9 @@ from typing import Any
 import torch
 
 from howgood.core.errors import RequestError
-from howgood.core.types import Generate, Prediction, StopReason, Usage
+from howgood.core.types import Generate, Prediction, StopReason, Token, Usage
 from howgood.models.huggingface import plan
+from howgood.models.huggingface.echo import Place, read_places, tokens_of
 from howgood.models.huggingface.encode import Encoder
 from howgood.models.huggingface.network import Network, failure, is_out_of_memory
 from howgood.models.huggingface.worker import Job
@@ -29,12 +30,13 @@ class GenerateJob(Job):
     request: Generate
     prompt: list[int]
     tokens: list[int] = field(init=False)
+    places: list[Place] = field(init=False)
     seconds: float = field(init=False)
     random: torch.Generator = field(init=False)
 
     def begin(self) -> None:
         """Forget any answer begun. The sample is drawn on the CPU, so that a seed means the same on every device."""
-        self.tokens, self.seconds, self.random = [], 0.0, torch.Generator()
+        self.tokens, self.places, self.seconds, self.random = [], [], 0.0, torch.Generator()
         if self.request.seed is None:
             self.random.seed()
         else:
@@ -186,6 +188,9 @@ class Decoder:
         greedy = logits.argmax(-1).tolist()
         for row, job in enumerate(batch.jobs):
             job.tokens.append(job.choose(logits[row]) if job.request.temperature > 0 else greedy[row])
+            if job.request.logprobs is not None:
+                chosen = torch.tensor(job.tokens[-1:], device=logits.device)
+                job.places += read_places(logits[row : row + 1], chosen, job.request.logprobs)
         share = (time.perf_counter() - start) / len(batch.jobs)
         for job in batch.jobs:
             job.seconds += share
@@ -207,8 +212,19 @@ class Decoder:
         reason: StopReason = "stop" if ended or cuts else "length"
         text = text[: min(cuts, default=len(text))]
         usage = Usage(len(job.prompt), len(tokens))
-        job.answer(Prediction(text=text, stop_reason=reason, usage=usage, latency=job.seconds, cost=0.0))
+        scored = self._scored(job, len(text)) if request.logprobs is not None else ()
+        job.answer(Prediction(text, stop_reason=reason, tokens=scored, usage=usage, latency=job.seconds, cost=0.0))
         return True
+
+    def _scored(self, job: GenerateJob, length: int) -> tuple[Token, ...]:
+        """The tokens of the answer's text, of so many characters."""
+        scored: list[Token] = []
+        for token in tokens_of(self.encoder, job.tokens, job.places, special=False):
+            if length <= 0:
+                break
+            scored.append(token)
+            length -= len(token.text)
+        return tuple(scored)
 
     def _stopped(self, tokens: Sequence[int], stops: Sequence[str]) -> bool:
         """Whether the answer holds a stop string; since it was looked at after every token, only its end can have

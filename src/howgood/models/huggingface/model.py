@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from howgood.core.text import digest
 from howgood.core.types import Generate, Loglikelihood, Prediction, Prompt, Rolling
-from howgood.models.base import Capabilities, Model
-from howgood.models.huggingface import load
+from howgood.models.base import Capabilities, Echo, Model
+from howgood.models.huggingface import load, plan
 from howgood.models.huggingface.encode import Encoder
 from howgood.models.huggingface.worker import Engine, Job, Worker
 
@@ -61,7 +62,7 @@ class HuggingFaceModel(Model):
     @cached_property
     def capabilities(self) -> Capabilities:  # type: ignore[override]  # asked for once, since it reads the tokenizer
         chat = self._encoder.chat_template is not None
-        return Capabilities(generate=True, loglikelihood=True, loglikelihood_rolling=True, completion=True, chat=chat)
+        return Capabilities(True, True, True, completion=True, chat=chat, logprobs=True)
 
     def describe(self) -> dict[str, Any]:
         encoder = self._encoder
@@ -98,6 +99,28 @@ class HuggingFaceModel(Model):
         from howgood.models.huggingface.scoring import ScoreJob
 
         return await self._answer(ScoreJob(items, whole=True))
+
+    async def echo(self, request: Echo) -> Prediction:
+        tokens = self._encoder.text(request.text)
+        from howgood.models.huggingface.echo import EchoJob
+
+        return await self._answer(EchoJob(tokens, request.alternatives))
+
+    def tokenize(self, text: str) -> list[int]:
+        return self._encoder.encode([text], special=False)[0]
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        return self._encoder.decode(tokens, special=True)
+
+    def prompt_tokens(self, prompt: Prompt) -> list[int]:
+        return self._encoder.prompt(prompt)
+
+    async def next_token(self, prompt: Prompt) -> Sequence[float]:
+        tokens = self._encoder.prompt(prompt)
+        from howgood.models.huggingface.scoring import DistributionJob
+
+        prediction = await self._answer(DistributionJob([plan.Scored(tokens, ())], whole=False))
+        return prediction.likelihoods[0].token_logprobs
 
     async def close(self) -> None:
         """End the model's thread and let go of the weights; a later request loads them again."""

@@ -26,6 +26,9 @@ class ScoreJob(Job):
     tokens: int = 0
     seconds: float = 0.0
 
+    def rows(self, network: Network) -> list[plan.Row]:
+        return plan.rows(self.items, network.longest_branching)
+
     def take(self, row: plan.Row, likelihoods: list[Likelihood], seconds: float) -> None:
         """One row's results; the last one answers the request."""
         self.tokens += len(row)
@@ -40,6 +43,17 @@ class ScoreJob(Job):
         likelihoods = [_joined(found)] if self.whole else found
         usage = Usage(self.tokens)
         self.answer(Prediction(likelihoods=tuple(likelihoods), usage=usage, latency=self.seconds, cost=0.0))
+
+
+@dataclass(eq=False)
+class DistributionJob(ScoreJob):
+    """A request for every token's log-probability after the one item, read as any scored token is."""
+
+    def rows(self, network: Network) -> list[plan.Row]:
+        [item] = self.items
+        n, size = len(item.inputs), network.vocabulary
+        everything = plan.Read(0, [n - 1] * size, range(size))
+        return [plan.Row(list(item.inputs), list(range(n)), [n] * n, [everything])]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +78,7 @@ class Scorer:
     def add(self, job: ScoreJob) -> None:
         if not job.items:
             job.answer(Prediction(likelihoods=(_joined([]),) if job.whole else (), cost=0.0))
-        self.waiting += [Waiting(job, row) for row in plan.rows(job.items, self.network.longest_branching)]
+        self.waiting += [Waiting(job, row) for row in job.rows(self.network)]
 
     def step(self) -> None:
         """Forward one batch and give its results to their jobs. A batch that does not fit in memory is tried again

@@ -138,3 +138,14 @@ def test_what_is_imagined_scores_as_meant(method: Method, instance: Instance, ri
     for normalized in (True, False):
         outputs = ChoiceAccuracy(normalized).bind(call.describe())
         assert set(judge(outputs, instance, call.imagine(instance, right)).values.values()) == {float(right)}
+
+
+def test_a_written_answer_may_be_thought_about_and_a_likelihood_may_not() -> None:
+    thinks = Capabilities(True, True, completion=True, chat=True, effort=True)
+    call = Choices(method="letter-generation").bind(thinks, Settings(effort="high", thinking=500))
+    request = call.request(SKY, (), 0)
+    assert isinstance(request, Generate)
+    assert (request.effort, request.thinking, request.max_tokens) == ("high", 500, 1524)
+    assert {"effort": "high", "thinking": 500}.items() <= call.describe().items()
+    with pytest.raises(Unsupported, match="letter-likelihood compares likelihoods, without thinking"):
+        Choices().bind(thinks, Settings(effort="high"))

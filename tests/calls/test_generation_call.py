@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from howgood.calls.base import Settings, spoil
+from howgood.calls.base import Settings, spoil, summed
 from howgood.calls.choices import text_of
 from howgood.calls.generation import Generation, together
 from howgood.core.errors import Unsupported
+from howgood.core.text import digest
 from howgood.core.types import Generate, Instance, Message, Prediction, Usage
 from howgood.inputs.fewshot import Shots
 from howgood.models.base import Capabilities, Model
@@ -17,6 +19,7 @@ from howgood.outputs.base import judge
 from howgood.outputs.match import Match, Numeric
 
 CHATS = Capabilities(generate=True, chat=True)
+THINKS = Capabilities(generate=True, chat=True, effort=True)
 COMPLETES = Capabilities(generate=True, completion=True)
 SUM = Instance("sum", "2 + 3?", targets=("It is 5.\n#### 5",))
 EXAMPLE = Instance("example", "1 + 1?", targets=("#### 2",))
@@ -111,6 +114,56 @@ async def test_one_attempt_is_one_request() -> None:
     call = Generation().bind(COMPLETES, Settings(temperature=0.7))
     assert (await call(call.request(SUM, (), 5), model)).attempts == ()
     assert [(r.temperature, r.seed) for r in model.requests] == [(0.7, 5)]
+
+
+def test_how_long_to_think_reaches_the_request_and_the_rules() -> None:
+    can = msgspec.structs.replace(CHATS, effort=True)
+    call = CALL.bind(can, Settings(effort="low", thinking=200))
+    request = call.request(SUM, (), 3)
+    assert (request.effort, request.thinking, request.max_tokens) == ("low", 200, 250)
+    assert {"effort": "low", "thinking": 200, "max_tokens": 250}.items() <= call.describe().items()
+    plain = CALL.bind(can, Settings())
+    assert (plain.request(SUM, (), 3).effort, plain.request(SUM, (), 3).thinking) == (None, None)
+    assert not {"effort", "thinking"} & set(plain.describe())
+
+
+@pytest.mark.parametrize(
+    ("can", "settings", "message"),
+    [
+        (CHATS, Settings(effort="high"), "cannot be told how long to think; leave out --effort and --thinking"),
+        (CHATS, Settings(thinking=100), "cannot be told how long to think"),
+        (THINKS, Settings(thinking=100, max_tokens=100), "--thinking 100 leaves no room for an answer"),
+    ],
+)
+def test_thinking_that_cannot_be_is_told_at_once(can: Capabilities, settings: Settings, message: str) -> None:
+    with pytest.raises(Unsupported, match=message):
+        Generation().bind(can, settings)
+
+
+def test_an_answer_can_be_held_to_a_schema() -> None:
+    schema = {"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]}
+    call = Generation(schema=schema)
+    bound = call.bind(msgspec.structs.replace(CHATS, schema=True), Settings())
+    assert bound.request(SUM, (), 0).schema == schema
+    assert bound.describe()["schema"] == digest(schema)
+    with pytest.raises(Unsupported, match="cannot be held to a JSON Schema"):
+        call.bind(CHATS, Settings())
+
+
+def test_what_several_calls_took_is_added_up() -> None:
+    one = Prediction(text="a", usage=Usage(5, 1), latency=1.0, first_token=0.3, cost=0.5, retries=1, replayed=True)
+    other = Prediction(text="b", usage=Usage(7, 2), latency=2.0, first_token=0.1, cost=0.25, retries=2, replayed=True)
+    found = summed(other, [one, other])
+    assert found == Prediction(
+        text="b", usage=Usage(12, 3), latency=3.0, first_token=0.3, cost=0.75, retries=3, replayed=True
+    )
+    assert not summed(one, [one, msgspec.structs.replace(other, replayed=False)]).replayed
+
+
+def test_attempts_keep_why_each_ended() -> None:
+    tries = [Prediction(text="a", stop_reason="stop"), Prediction(text=None, stop_reason="length")]
+    assert together(tries).attempts == ("a", "")
+    assert together(tries).stop_reasons == ("stop", "length")
 
 
 @pytest.mark.parametrize(

@@ -55,3 +55,13 @@ def test_what_is_imagined_scores_as_meant(right: bool) -> None:
     assert judge(ContinuationScore(), PASSAGE, Continuation().imagine(PASSAGE, right)).values["acc"] == float(right)
     nll = judge(Surprise(), PASSAGE, WholeText().imagine(PASSAGE, right)).values["nll"]
     assert (nll == 0) is right
+
+
+@pytest.mark.parametrize(
+    "settings", [Settings(shots=2), Settings(chat=True), Settings(effort="low"), Settings(thinking=9)]
+)
+def test_what_would_change_the_measured_text_is_refused(settings: Settings) -> None:
+    can = Capabilities(True, True, True, completion=True, chat=True, effort=True)
+    for call in (Continuation(), WholeText()):
+        with pytest.raises(Unsupported, match="the likelihood of plain text is measured"):
+            call.bind(can, settings)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from howgood.benchmarks.hub_file import Step
 from howgood.core.errors import Unsupported
@@ -24,6 +24,8 @@ ANSWER = re.compile(r"ANSWER\s*:[ \t]*([^\n]*)", re.IGNORECASE)
 @dataclass(frozen=True)
 class Answered(Outputs):
     """Whether the letter, word or line after the last "ANSWER:" is a target, but for case."""
+
+    ending: ClassVar[str | None] = "End with a line 'ANSWER: ...' that holds the answer alone."
 
     what: Literal["letter", "word", "line"]
 
@@ -49,6 +51,8 @@ class Pattern(Outputs):
     The expression and what it reads are strangers' words, so it runs in linear time: polars' engine, which has no
     look-around and no back-references.
     """
+
+    ending: ClassVar[str | None] = ""
 
     pattern: str
     ignore_case: bool = True

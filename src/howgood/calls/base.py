@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Protocol, Self
 
+import msgspec
 from msgspec import Struct
 
 from howgood.core.errors import Unsupported
-from howgood.core.types import Effort, Instance, Message, Prediction, Request
+from howgood.core.types import Effort, Instance, Message, Prediction, Request, Usage
 from howgood.inputs.fewshot import Shots
 from howgood.models.base import Capabilities, Model
 
@@ -58,22 +61,69 @@ class Prompting(Protocol):
     def max_tokens(self) -> int: ...
     @property
     def temperature(self) -> float: ...
+    @property
+    def effort(self) -> Effort | None: ...
+    @property
+    def thinking(self) -> int | None: ...
 
 
 def settled(call: Prompting, chat: bool, can: Capabilities, settings: Settings) -> dict[str, Any]:
-    """The fields of a call that prompts the model in a format, with what the user set in place of its own. Raises
-    `Unsupported` when the model does not know the format."""
+    """The fields of a call that prompts the model in a format, with what the user set in place of its own. Thinking
+    gets room beside the call's own length. Raises `Unsupported` when the model does not know the format, or cannot be
+    told how long to think."""
     if chat and not can.chat:
         raise Unsupported("the model has no chat format; leave out --chat")
     if not chat and not can.completion:
         raise Unsupported("the model only chats, it does not continue raw text; leave out --no-chat")
+    effort, thinking = settings.effort, settings.thinking
+    if not can.effort and (effort is not None or thinking is not None):
+        raise Unsupported("the model cannot be told how long to think; leave out --effort and --thinking")
+    if thinking is not None and settings.max_tokens is not None and thinking >= settings.max_tokens:
+        raise Unsupported(
+            f"--thinking {thinking} leaves no room for an answer in --max-tokens {settings.max_tokens}, of which it is "
+            "a part; raise --max-tokens or leave it out"
+        )
     shots = call.shots if settings.shots is None else replace(call.shots or Shots(0), n=settings.shots)
     return {
         "chat": chat,
         "shots": shots,
-        "max_tokens": settings.max_tokens or call.max_tokens,
+        "max_tokens": settings.max_tokens or call.max_tokens + (thinking or 0),
         "temperature": call.temperature if settings.temperature is None else settings.temperature,
+        "effort": effort,
+        "thinking": thinking,
     }
+
+
+def decoding(call: Prompting) -> dict[str, Any]:
+    """How a call's text is written, as a part of the rules."""
+    rules: dict[str, Any] = {"max_tokens": call.max_tokens, "temperature": call.temperature}
+    if call.effort is not None:
+        rules["effort"] = call.effort
+    if call.thinking is not None:
+        rules["thinking"] = call.thinking
+    return rules
+
+
+def opened(call: Call) -> AbstractAsyncContextManager[None]:
+    """What a call needs besides the model (a judge, tool servers), there from before the first trial until after the
+    last."""
+    opening: AbstractAsyncContextManager[None] = call.open() if hasattr(call, "open") else nullcontext()
+    return opening
+
+
+def summed(chosen: Prediction, parts: Sequence[Prediction]) -> Prediction:
+    """One prediction out of several calls' `parts`: what it says is `chosen`, what it took is all that they took. Its
+    cost is unknown if one of theirs is, and it was replayed only if all were."""
+    costs = [part.cost for part in parts]
+    return msgspec.structs.replace(
+        chosen,
+        usage=sum((part.usage for part in parts), Usage()),
+        latency=sum(part.latency for part in parts),
+        first_token=parts[0].first_token,
+        cost=None if None in costs else sum(cost for cost in costs if cost is not None),
+        retries=sum(part.retries for part in parts),
+        replayed=all(part.replayed for part in parts),
+    )
 
 
 class SingleRequest:

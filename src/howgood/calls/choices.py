@@ -13,17 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from howgood.calls.base import Settings, SingleRequest, conversation, settled
+from howgood.calls.base import Settings, SingleRequest, conversation, decoding, settled
 from howgood.core.errors import Unsupported
 from howgood.core.text import LETTERS
-from howgood.core.types import Generate, Instance, Likelihood, Loglikelihood, Prediction, Prompt, Request
+from howgood.core.types import Effort, Generate, Instance, Likelihood, Loglikelihood, Prediction, Prompt, Request
 from howgood.inputs.fewshot import Shots
 from howgood.models.base import Capabilities
+from howgood.outputs.choice import ChoiceAccuracy
 
 Method = Literal["auto", "letter-likelihood", "letter-generation", "cloze-likelihood"]
 RAW_TOKENS = 16
 """The most that a raw completion of "Answer:" is given: it writes a letter and ends its line, it does not think."""
-ASK_LETTER = "\n\nEnd with a line 'Answer: X', where X is the letter of the right choice."
+ASK_LETTER = f"\n\n{ChoiceAccuracy.ending}"
 
 
 def text_of(instance: Instance) -> str:
@@ -62,6 +63,8 @@ class Choices(SingleRequest):
     max_tokens: int = 1024
     temperature: float = 0.0
     chat: bool = False
+    effort: Effort | None = None
+    thinking: int | None = None
 
     def bind(self, can: Capabilities, settings: Settings) -> Choices:
         able = {
@@ -75,6 +78,11 @@ class Choices(SingleRequest):
             raise Unsupported(
                 f"the model cannot do {' or '.join(wanted)} (it gives "
                 f"{'no log-likelihoods' if not can.loglikelihood else 'no generated text'}); try another -P method="
+            )
+        if method != "letter-generation" and (settings.effort is not None or settings.thinking is not None):
+            raise Unsupported(
+                f"{method} compares likelihoods, without thinking; leave out --effort and --thinking, or take -P "
+                "method=letter-generation"
             )
         chat = settings.chat
         if chat is None:
@@ -91,7 +99,7 @@ class Choices(SingleRequest):
             "shots": self.shots.describe() if self.shots else {"n": 0},
         }
         if self.method == "letter-generation":
-            rules |= {"max_tokens": self.max_tokens, "temperature": self.temperature}
+            rules |= decoding(self)
             if self._stop:
                 rules["stop"] = list(self._stop)
         return rules
@@ -100,7 +108,13 @@ class Choices(SingleRequest):
         prompt = self._prompt(instance, shots)
         if self.method == "letter-generation":
             return Generate(
-                prompt, max_tokens=self.max_tokens, temperature=self.temperature, stop=self._stop, seed=seed
+                prompt,
+                max_tokens=self.max_tokens,
+                temperature=self.temperature,
+                stop=self._stop,
+                seed=seed,
+                effort=self.effort,
+                thinking=self.thinking,
             )
         answers = instance.choices if self.method == "cloze-likelihood" else LETTERS[: len(instance.choices)]
         space = "" if self.chat else " "

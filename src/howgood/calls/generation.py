@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from howgood.calls.base import Settings, SingleRequest, conversation, settled, spoil
+from howgood.calls.base import Settings, SingleRequest, conversation, decoding, settled, spoil, summed
 from howgood.calls.choices import text_of
 from howgood.core.errors import RequestError, Unsupported
-from howgood.core.types import Generate, Instance, Message, Prediction, Prompt, Request
+from howgood.core.text import digest
+from howgood.core.types import Effort, Generate, Instance, Message, Prediction, Prompt, Request
 from howgood.inputs.fewshot import Shots
 from howgood.models.base import Capabilities, Model
 
@@ -28,7 +29,8 @@ class Generation(SingleRequest):
 
     `question` and `answer` give the texts of a worked example (the answer follows the question after `space`),
     `header` what stands once at the top. `stop` ends a raw completion only: a chat model ends its own turn. With
-    `attempts` > 1 the same question is asked again, the later answers sampled at `retry_temperature` or more.
+    `attempts` > 1 the same question is asked again, the later answers sampled at `retry_temperature` or more. A
+    `schema` (JSON Schema) holds the answer to JSON of that form, and needs a model that can be held to one.
     """
 
     question: Callable[[Instance], str] = text_of
@@ -42,11 +44,16 @@ class Generation(SingleRequest):
     retry_temperature: float = 1.0
     join: str = "\n\n"
     space: str = " "
+    schema: dict[str, Any] | None = None
     chat: bool = False
+    effort: Effort | None = None
+    thinking: int | None = None
 
     def bind(self, can: Capabilities, settings: Settings) -> Generation:
         if not can.generate:
             raise Unsupported("the model cannot generate text, which this benchmark needs")
+        if self.schema is not None and not can.schema:
+            raise Unsupported("the model's answers cannot be held to a JSON Schema, which this benchmark needs")
         chat = can.chat if settings.chat is None else settings.chat
         return replace(self, **settled(self, chat, can, settings))
 
@@ -55,9 +62,10 @@ class Generation(SingleRequest):
             "kind": "generation",
             "format": "chat" if self.chat else "completion",
             "shots": self.shots.describe() if self.shots else {"n": 0},
-            "max_tokens": self.max_tokens,
-            "temperature": self.temperature,
+            **decoding(self),
         }
+        if self.schema is not None:
+            rules["schema"] = digest(self.schema)
         if not self.chat:
             rules["stop"] = list(self.stop)
         if self.attempts > 1:
@@ -67,7 +75,16 @@ class Generation(SingleRequest):
     def request(self, instance: Instance, shots: tuple[Instance, ...], seed: int) -> Generate:
         stop = () if self.chat else self.stop
         prompt = self._prompt(instance, shots)
-        return Generate(prompt, max_tokens=self.max_tokens, temperature=self.temperature, stop=stop, seed=seed)
+        return Generate(
+            prompt,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            stop=stop,
+            seed=seed,
+            schema=self.schema,
+            effort=self.effort,
+            thinking=self.thinking,
+        )
 
     async def __call__(self, request: Request, model: Model) -> Prediction:
         first = await model.send(request)
@@ -109,17 +126,13 @@ class Generation(SingleRequest):
 
 
 def together(tries: list[Prediction]) -> Prediction:
-    """Several answers to one question as one prediction: all texts, the sum of what they took, the first's reasons."""
-    total = tries[0].usage
-    for other in tries[1:]:
-        total = total + other.usage
-    costs = [p.cost for p in tries]
+    """Several answers to one question as one prediction: all texts, the sum of what they took, and for the rest what
+    the first has."""
+    reasons = tuple(p.stop_reason for p in tries)
     return msgspec.structs.replace(
-        tries[0],
+        summed(tries[0], tries),
         attempts=tuple(p.text or "" for p in tries),
-        usage=total,
-        latency=sum(p.latency for p in tries),
-        cost=None if any(c is None for c in costs) else sum(c for c in costs if c is not None),
+        stop_reasons=reasons,
         # One answer cut off or filtered does not spoil the others.
-        stop_reason=tries[0].stop_reason if len({p.stop_reason for p in tries}) == 1 else "stop",
+        stop_reason=reasons[0] if len(set(reasons)) == 1 else "stop",
     )

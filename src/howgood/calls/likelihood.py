@@ -22,6 +22,8 @@ def plainly(call: C, settings: Settings) -> C:
         raise Unsupported("the likelihood of plain text is measured, without worked examples; leave out --shots")
     if settings.chat:
         raise Unsupported("the likelihood of plain text is measured, not of a chat; leave out --chat")
+    if settings.effort is not None or settings.thinking is not None:
+        raise Unsupported("the likelihood of plain text is measured, without thinking; leave out --effort, --thinking")
     return call
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from howgood.core.errors import HowgoodError
 from howgood.core.types import Instance, Outcome, Prediction, Score
@@ -12,7 +12,13 @@ from howgood.outputs.extract import is_refusal
 
 
 class Outputs(ABC):
-    """A judge of predictions. Gives every scored trial the same named values, the headline first."""
+    """A judge of predictions. Gives every scored trial the same named values, the headline first.
+
+    `ending` asks the model, in words, to end a worked answer so that this judge can read the answer out of it ("" where
+    the prompt says so already); None for a judge that takes the whole text as the answer.
+    """
+
+    ending: ClassVar[str | None] = None
 
     def bind(self, call: dict[str, Any]) -> Self:
         """The same judge, told by the call's rules how the model was asked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from howgood.core.text import LETTERS
 from howgood.core.types import Instance, Prediction, Score
@@ -20,6 +20,8 @@ class ChoiceAccuracy(Outputs):
     are lm-evaluation-harness's definitions; ties go to the first. By generation: `acc` is whether the letter read from
     the answer is right.
     """
+
+    ending: ClassVar[str | None] = "End with a line 'Answer: X', where X is the letter of the right choice."
 
     normalized: bool = False
     cloze: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from howgood.core.types import Instance, Prediction, Score
 from howgood.outputs.base import Outputs, score_text
@@ -22,6 +22,8 @@ class GridMatch(Outputs):
 
     `solved` is the headline; `cells` is the share of cells right in the best attempt of the right shape, for feedback.
     """
+
+    ending: ClassVar[str | None] = ""
 
     def __call__(self, instance: Instance, prediction: Prediction) -> Score:
         target = read_grid(instance.targets[0])

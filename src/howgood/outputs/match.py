@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from howgood.core.errors import UnknownName
 from howgood.core.types import Instance, Prediction, Score
@@ -74,6 +74,8 @@ class Numeric(Outputs):
     `exact_match` reads the number flexibly (marked by ####, boxed, or the last one); `strict_match` only after ####.
     A target must be a number or mark one (`extract.target_number`); nothing equals one that does not.
     """
+
+    ending: ClassVar[str | None] = "End with a line '#### N', where N is the answer, a number."
 
     def __call__(self, instance: Instance, prediction: Prediction) -> Score:
         text = prediction.text or ""

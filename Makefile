@@ -22,6 +22,7 @@ types: .venv/test
 agreement: .venv/test
 	$(INSTALL) --editable '.[agreement]'
 	$(BIN)/python tests/agreement/lm_eval_agreement.py
+	$(BIN)/python tests/agreement/local_completions.py
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv

@@ -20,6 +20,9 @@ def shared() -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_runs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test writes runs into, or reads data from, what the machine happens to have."""
+    """No test writes runs into, or reads data, prices or answers from, what the machine happens to have."""
     monkeypatch.setenv("HOWGOOD_RUNS", str(tmp_path_factory.mktemp("runs")))
-    monkeypatch.delenv("HOWGOOD_DATA", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.setenv("HOWGOOD_CACHE", str(tmp_path_factory.mktemp("cache") / "responses.sqlite"))
+    for name in ("HOWGOOD_DATA", "HOWGOOD_PRICES"):
+        monkeypatch.delenv(name, raising=False)

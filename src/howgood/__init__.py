@@ -12,17 +12,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from howgood.api import compare, list_runs, load, resume, resume_async, run, run_async, run_suite, run_suite_async
+    from howgood.api import (
+        compare,
+        list_runs,
+        load,
+        resume,
+        resume_async,
+        run,
+        run_async,
+        run_suite,
+        run_suite_async,
+        trust,
+    )
     from howgood.core.registry import benchmark
     from howgood.core.types import Estimate, Image, Instance, Message, Prediction, Score, Text, Trial
     from howgood.models.base import Model
     from howgood.models.registry import load_model
     from howgood.runs.benchmark import Benchmark
+    from howgood.validity.trust import trust_async
 
 __version__ = "0.1.0"
 
 # Name -> module. Loaded when first used, so that `import howgood` costs next to nothing.
-_API = "compare list_runs load resume resume_async run run_async run_suite run_suite_async".split()
+_API = "compare list_runs load resume resume_async run run_async run_suite run_suite_async trust".split()
 _TYPES = "Estimate Image Instance Message Prediction Score Text Trial".split()
 _WHERE = {
     **dict.fromkeys(_API, "howgood.api"),
@@ -31,6 +43,7 @@ _WHERE = {
     "Benchmark": "howgood.runs.benchmark",
     "Model": "howgood.models.base",
     "load_model": "howgood.models.registry",
+    "trust_async": "howgood.validity.trust",
 }
 
 __all__ = [
@@ -55,6 +68,8 @@ __all__ = [
     "run_async",
     "run_suite",
     "run_suite_async",
+    "trust",
+    "trust_async",
 ]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -15,13 +15,16 @@ import msgspec
 from howgood.benchmarks.suites import SUITES
 from howgood.calls.base import Settings
 from howgood.core.errors import HowgoodError, UnknownName, Unsupported
+from howgood.core.types import Effort
 from howgood.interpret.compare import Comparison
 from howgood.models.base import Model
 from howgood.models.registry import load_model
 from howgood.runs import evaluate, store
 from howgood.runs.benchmark import Benchmark
+from howgood.runs.execute import Confirm
 from howgood.runs.plan import Options, make_plan
 from howgood.runs.store import SavedRun
+from howgood.validity.trust import Report, trust_async
 
 T = TypeVar("T")
 
@@ -72,26 +75,52 @@ async def run_async(
     chat: bool | None = None,
     temperature: float | None = None,
     max_tokens: int | None = None,
+    effort: Effort | None = None,
+    thinking: int | None = None,
+    method: str | Sequence[str] = (),
+    budget: str | None = None,
+    cache: bool | None = None,
+    batch: bool = False,
     data: str | Path | None = None,
     folder: str | Path | None = None,
     notice: evaluate.Notice | None = None,
+    confirm: Confirm | None = None,
     **parameters: Any,
 ) -> SavedRun:
     """Run one benchmark on one model and return the run: its estimates, rules, cost, and every trial.
 
     `benchmark` is a name (`howgood list`), a data file, `hf/<repo>`, a Python file, or a `Benchmark`; `model` a name
-    (`howgood list --models`) or a `Model`. `limit` takes a seeded sample; `shots`, `chat`, `temperature` and
-    `max_tokens` replace the benchmark's own; `data` is a folder of local data; `folder` is where runs are kept;
-    `notice` is called with the progress after each trial; other keywords are the benchmark's parameters. Raises
-    `HowgoodError`s before anything is called where that is possible.
+    (`howgood list --models`) or a `Model`. `limit` takes a seeded sample; `shots`, `chat`, `temperature`, `max_tokens`,
+    `effort` and `thinking` replace the benchmark's own; `method` puts methods around the model ("cot", "vote,n=8"; see
+    `howgood list --methods`); `data` is a folder of local data; `folder` is where runs are kept; `notice` is called
+    with the progress after each trial; other keywords are the benchmark's parameters.
+
+    `budget` ("$5", "2Mtok", "30min") ends the run when it is used up; `confirm` is asked with the forecast, after a few
+    trials, whether to go on. `cache` keeps every model's answers, or none (default: those of models that cost money);
+    `batch` asks through the provider's batch API. Raises `HowgoodError`s before anything is called where possible.
     """
-    settings = Settings(chat=chat, temperature=temperature, max_tokens=max_tokens, shots=shots)
-    options = Options(limit, sample, epochs, seed, settings, str(Path(data).absolute()) if data else None)
+    settings = Settings(
+        chat=chat, temperature=temperature, max_tokens=max_tokens, shots=shots, effort=effort, thinking=thinking
+    )
+    options = Options(
+        limit,
+        sample,
+        epochs,
+        seed,
+        settings,
+        str(Path(data).absolute()) if data else None,
+        methods=(method,) if isinstance(method, str) else tuple(method),
+        budget=budget,
+        cache=cache,
+        batch=batch,
+    )
     subject = load_model(model) if isinstance(model, str) else model
     try:
+        subject = evaluate.caller(subject, options)
         plan = make_plan(benchmark, subject, parameters, options)
         await subject.check()
-        return await evaluate.evaluate(plan, subject, Path(folder) if folder else store.runs_folder(), notice)
+        root = Path(folder) if folder else store.runs_folder()
+        return await evaluate.evaluate(plan, subject, root, notice, confirm)
     finally:
         if isinstance(model, str):
             await subject.close()
@@ -133,24 +162,27 @@ async def resume_async(
     *,
     model: Model | None = None,
     benchmark: Benchmark | None = None,
+    budget: str | None = None,
     notice: evaluate.Notice | None = None,
+    confirm: Confirm | None = None,
 ) -> SavedRun:
-    """Run only what a run still misses, and return it. A `Model` or `Benchmark` of your own must be given again."""
+    """Run only what a run still misses, and return it. A `Model` or `Benchmark` of your own must be given again;
+    `budget` is a new limit for the whole run."""
     saved = name if isinstance(name, SavedRun) else store.load(name)
     if saved.status == "finished":
         return saved
     subject = model or load_model(saved.system.name)
     try:
         await subject.check()
-        return await evaluate.resume(saved, subject, notice, benchmark)
+        return await evaluate.resume(saved, subject, notice, benchmark, budget, confirm)
     finally:
         if model is None:
             await subject.close()
 
 
-def resume(name: str | Path | SavedRun, *, model: Model | None = None, benchmark: Benchmark | None = None) -> SavedRun:
+def resume(name: str | Path | SavedRun, **options: Any) -> SavedRun:
     """`resume_async`, waited for."""
-    return wait(resume_async(name, model=model, benchmark=benchmark))
+    return wait(resume_async(name, **options))
 
 
 def compare(a: str | Path | SavedRun, b: str | Path | SavedRun, score: str | None = None) -> Comparison:
@@ -169,6 +201,12 @@ def compare(a: str | Path | SavedRun, b: str | Path | SavedRun, score: str | Non
     comparison = compare_tables(evaluate.scores(first), evaluate.scores(second), first.rules.interpret, score)
     differing, same = tuple(first.rules.differences(second.rules)), first.rules.hash == second.rules.hash
     return msgspec.structs.replace(comparison, rules=differing, same_rules=same)
+
+
+def trust(model: str | Model, *, seed: int = 0) -> Report:
+    """Whether a model's probabilities can be trusted: eight checks with their figures (docs/trust.md). At most 1,800
+    requests of some 30,000 tokens in all."""
+    return wait(trust_async(model, seed=seed))
 
 
 def load(name: str | Path) -> SavedRun:

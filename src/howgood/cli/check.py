@@ -14,6 +14,7 @@ from howgood.cli.options import (
     Data,
     IdColumn,
     Limit,
+    Methods,
     Parameters,
     own_file_parameters,
 )
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 def check(
     benchmark: Annotated[list[str], typer.Argument(help="Benchmarks or suites.")],
+    method: Methods = None,
     param: Parameters = None,
     data: Data = None,
     limit: Limit = None,
@@ -43,7 +45,8 @@ def check(
     names = [
         part for name in benchmark for part in ([p.benchmark for p in SUITES[name].parts] if name in SUITES else [name])
     ]
-    given, options = own_file_parameters(param, ask, answer, how, choices, id_column), Options(limit=limit, data=data)
+    given = own_file_parameters(param, ask, answer, how, choices, id_column)
+    options = Options(limit=limit, data=data, methods=tuple(method or ()))
     good = True
     for name in names:
         for found in check_one(name, given, options):

@@ -1,4 +1,4 @@
-"""howgood list: benchmarks, suites and models."""
+"""howgood list: benchmarks, suites, models and methods."""
 
 from __future__ import annotations
 
@@ -11,17 +11,29 @@ from howgood.cli.options import console
 
 def list_(
     models: Annotated[bool, typer.Option("--models", help="List the forms of model names instead.")] = False,
+    methods: Annotated[
+        bool, typer.Option("--methods", help="List the methods that can be put around a model.")
+    ] = False,
 ) -> None:
-    """List benchmarks and suites, or the forms of model names."""
+    """List benchmarks and suites, or the forms of model names, or methods."""
     if models:
         from howgood.models.registry import known_models
 
-        width = max(len(form) for form, _ in known_models())
-        for form, words in known_models():
-            print(f"{form:<{width}}  {words}")
+        _print(known_models())
+    if methods:
+        from howgood.calls.methods.registry import known_methods
+
+        _print(known_methods())
+    if models or methods:
         return
     from howgood.benchmarks.suites import SUITES
     from howgood.core.registry import catalogue
     from howgood.report.terminal import benchmarks_table
 
     console().print(benchmarks_table(catalogue(), SUITES))
+
+
+def _print(forms: list[tuple[str, str]]) -> None:
+    width = max(len(form) for form, _ in forms)
+    for form, words in forms:
+        print(f"{form:<{width}}  {words}")

@@ -7,7 +7,23 @@ import sys
 
 import typer
 
-from howgood.cli import check, compare, describe, list_, prompt, report, resume, run, runs, show, sql
+from howgood.cli import (
+    cache,
+    check,
+    compare,
+    describe,
+    estimate,
+    list_,
+    prompt,
+    report,
+    resume,
+    run,
+    runs,
+    serve,
+    show,
+    sql,
+    trust,
+)
 from howgood.core.errors import HowgoodError
 from howgood.core.text import one_line
 
@@ -27,8 +43,12 @@ app.command("report")(report.report)
 app.command("list")(list_.list_)
 app.command("describe")(describe.describe)
 app.command("prompt")(prompt.prompt)
+app.command("estimate")(estimate.estimate)
 app.command("check")(check.check)
 app.command("sql")(sql.sql)
+app.command("trust")(trust.trust)
+app.command("serve")(serve.serve)
+app.add_typer(cache.app, name="cache")
 
 
 @app.callback(invoke_without_command=True)

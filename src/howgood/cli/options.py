@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,6 +21,17 @@ Seed = Annotated[int, typer.Option("--seed", help="Seed of the sample, the worke
 Shots = Annotated[int | None, typer.Option("--shots", help="How many worked examples the prompt shows.")]
 Temperature = Annotated[float | None, typer.Option("--temperature", help="Sampling temperature; 0 is greedy.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Longest answer, in tokens.")]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method", help="How the model is used: cot, vote,n=8, ... (`howgood list --methods`); can be repeated."
+    ),
+]
+ReasoningEffort = Annotated[
+    Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None,
+    typer.Option("--effort", help="How hard a reasoning model thinks."),
+]
+Thinking = Annotated[int | None, typer.Option("--thinking", help="Longest thinking of a reasoning model, in tokens.")]
 Chat = Annotated[
     bool | None, typer.Option("--chat/--no-chat", help="Use the model's chat format, or raw text; default: as fits.")
 ]

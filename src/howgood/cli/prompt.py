@@ -14,10 +14,13 @@ from howgood.cli.options import (
     Choices,
     Data,
     MaxTokens,
+    Methods,
     Parameters,
+    ReasoningEffort,
     Seed,
     Shots,
     Temperature,
+    Thinking,
     console,
     own_file_parameters,
 )
@@ -37,6 +40,9 @@ def prompt(
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
     chat: Chat = None,
+    effort: ReasoningEffort = None,
+    thinking: Thinking = None,
+    method: Methods = None,
     param: Parameters = None,
     data: Data = None,
     ask: Ask = None,
@@ -55,9 +61,12 @@ def prompt(
     from howgood.runs.plan import Options, make_plan, prompt_of
 
     subject = load_model(model)
-    settings = Settings(chat=chat, temperature=temperature, max_tokens=max_tokens, shots=shots)
+    settings = Settings(
+        chat=chat, temperature=temperature, max_tokens=max_tokens, shots=shots, effort=effort, thinking=thinking
+    )
     given = own_file_parameters(param, ask, answer, check, choices)
-    plan = make_plan(benchmark, subject, given, Options(seed=seed, settings=settings, data=data))
+    options = Options(seed=seed, settings=settings, data=data, methods=tuple(method or ()))
+    plan = make_plan(benchmark, subject, given, options)
     item = next((i for _, i in plan.instances() if instance is None or i.id == instance), None)
     if item is None:
         raise UnknownName("instance", instance or "", [i.id for _, i in plan.instances()])

@@ -87,7 +87,8 @@ def call(run: Run) -> str:
         return _rolling(rules)
     else:
         return _listed(rules)
-    parts = [first, _decoding(rules) if written else "", _attempts(rules), f"{_shots(rules)}; {_format(rules)}"]
+    asked = f"{_shots(rules)}; {_format(rules)}"
+    parts = [first, _decoding(rules) if written else "", _attempts(rules), asked, _methods(rules)]
     return ". ".join(_capital(part) for part in parts if part) + "."
 
 
@@ -161,14 +162,20 @@ def command(run: Run) -> str | None:
         return None
     options, settings = run.options, run.options.get("settings", {})
     words = ["howgood", "run", run.benchmark, "--model", run.system.name]
-    for name in ("limit", "sample", "epochs", "seed", "data"):
+    for method in options.get("methods", ()):
+        words += ["--method", method]
+    for name in ("limit", "sample", "epochs", "seed", "data", "budget"):
         if options.get(name) is not None:
             words += [f"--{name}", str(options[name])]
-    for name in ("shots", "temperature", "max_tokens"):
+    for name in ("shots", "temperature", "max_tokens", "effort", "thinking"):
         if settings.get(name) is not None:
             words += [f"--{name.replace('_', '-')}", str(settings[name])]
     if settings.get("chat") is not None:
         words.append("--chat" if settings["chat"] else "--no-chat")
+    if options.get("cache") is not None:
+        words.append("--cache" if options["cache"] else "--no-cache")
+    if options.get("batch"):
+        words.append("--batch")
     for name, value in run.parameters.items():
         if not _implied(run.benchmark, name):
             words += ["-P", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
@@ -229,17 +236,28 @@ def _format(rules: dict[str, Any]) -> str:
 
 def _decoding(rules: dict[str, Any]) -> str:
     temperature = rules.get("temperature", 0)
+    thinks = f", thinking effort {rules['effort']}" if rules.get("effort") else ""
+    thinks += f", thinking at most {numbers.count(rules['thinking'])} tokens" if rules.get("thinking") else ""
     how = "greedily" if not temperature else f"at temperature {temperature:g}"
     length = f", at most {numbers.count(rules['max_tokens'])} tokens" if rules.get("max_tokens") else ""
     stop = rules.get("stop")
     ends = f", up to {' or '.join(json.dumps(s, ensure_ascii=False) for s in stop)}" if stop else ""
-    return f"decoded {how}{length}{ends}"
+    return f"decoded {how}{length}{thinks}{ends}"
 
 
 def _attempts(rules: dict[str, Any]) -> str:
     if rules.get("attempts", 1) < 2:
         return ""
     return f"it has {rules['attempts']} attempts, the later ones at temperature {rules.get('retry_temperature', 1):g}"
+
+
+def _methods(rules: dict[str, Any]) -> str:
+    """What is put around the model, so that a system is not taken for a model."""
+    used = []
+    for method in rules.get("methods", []):
+        told = plain({key: value for key, value in method.items() if key not in ("name", "version")})
+        used.append(f"{method['name']} ({told})" if told != "none" else method["name"])
+    return f"this is a system, not the bare model; around the model: {', '.join(used)}" if used else ""
 
 
 def _rolling(rules: dict[str, Any]) -> str:

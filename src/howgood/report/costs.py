@@ -118,7 +118,7 @@ def verdict(standing: Standing) -> str:
     if standing.by is None:
         return "no other beats it"
     perhaps = "perhaps " if standing.place.verdict == "perhaps" else ""
-    return f"{perhaps}beaten by {standing.by.system.name}"
+    return f"{perhaps}beaten by {standing.by.system.label}"
 
 
 def _front(benchmark: str, runs: list[SavedRun]) -> Front | None:

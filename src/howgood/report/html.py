@@ -119,7 +119,7 @@ def render(runs: Sequence[SavedRun], comparisons: Sequence[Compared] = ()) -> st
             style=Markup(style),
             policy=f"default-src 'none'; style-src '{_digest(style)}'; base-uri 'none'; form-action 'none'",
             runs=parts,
-            systems=len({run.system.name for run in runs}),
+            systems=len({run.system.label for run in runs}),
             comparisons=[_comparison_part(*compared) for compared in comparisons],
             fronts=[FrontPart(front, charts.front(front)) for front in costs.fronts(runs)],
         )
@@ -260,7 +260,7 @@ def _kind(outcome: str) -> str:
 
 
 def _title(runs: Sequence[SavedRun]) -> str:
-    names = list(dict.fromkeys(line(run.system.name, 60) for run in runs))
+    names = list(dict.fromkeys(line(run.system.label, 60) for run in runs))
     if not names:
         return "No runs"
     if len(names) == 1:

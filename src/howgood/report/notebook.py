@@ -29,7 +29,7 @@ PAINT = {  # a notebook does not have the report's style sheet
 
 def run_card(run: SavedRun) -> str:
     """A run: what, on what, the estimates with their intervals drawn, how it was asked, what it took."""
-    head = f"<b>{_say(run.rules.benchmark)}</b> &ensp; {_say(run.system.name)}"
+    head = f"<b>{_say(run.rules.benchmark)}</b> &ensp; {_say(run.system.label)}"
     if run.status != "finished":
         head += f" &ensp; <b>{_say(run.status)}</b> {_say(run.message or '')}"
     questions = "".join(

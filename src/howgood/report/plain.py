@@ -22,7 +22,7 @@ def run_line(run: SavedRun) -> str:
         facts.append(f"{run.status}: {run.message}" if run.message else run.status)
     facts += [f"{n:,} {name}" for name, n in cards.odd_outcomes(run.outcomes).items()]
     facts += [duration(run.seconds), f"cost {money(run.cost)}"]
-    return one_line(f"{run.rules.benchmark} on {run.system.name}: {', '.join(facts)} ({run.id})")
+    return one_line(f"{run.rules.benchmark} on {run.system.label}: {', '.join(facts)} ({run.id})")
 
 
 def comparison_lines(comparison: Comparison) -> str:

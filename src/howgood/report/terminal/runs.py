@@ -107,7 +107,7 @@ def _one_line_each(runs: Sequence[SavedRun], ids: list[str]) -> Table:
     table = plain_table("=id", "=benchmark", "=system", "=estimate", "=score", ">n", "=status", ">cost", "=started")
     for run, short_id in zip(runs, ids, strict=True):
         value = _cell(run.estimates[0]) if run.estimates else (Text("none yet", style="dim"), Text(""))
-        names = (say(run.rules.benchmark, "bold"), say(run.system.name))
+        names = (say(run.rules.benchmark, "bold"), say(run.system.label))
         ended = (_status(run), Text(money(run.cost)), say(_started(run), "dim"))
         table.add_row(say(short_id), *names, *value, Text(_n(run)), *ended)
     return table
@@ -127,7 +127,7 @@ def short_ids(ids: Sequence[str]) -> list[str]:
 def run_view(run: SavedRun) -> RenderableType:
     """One run: how it ended, the four questions answered, estimates, groups, outcomes, cost, how to run it again."""
     title = Text.assemble(
-        say(run.rules.benchmark, "bold"), "  ", say(run.card.get("title", ""), "dim"), "\n", say(run.system.name)
+        say(run.rules.benchmark, "bold"), "  ", say(run.card.get("title", ""), "dim"), "\n", say(run.system.label)
     )
     parts: list[RenderableType] = [title]
     if run.status != "finished":
@@ -145,11 +145,11 @@ def run_view(run: SavedRun) -> RenderableType:
 
 
 def _names(run: SavedRun, width: int) -> Text:
-    return two_lines(broken(run.rules.benchmark, width, "bold"), broken(run.system.name, width, "dim"))
+    return two_lines(broken(run.rules.benchmark, width, "bold"), broken(run.system.label, width, "dim"))
 
 
 def _all_names(runs: Sequence[SavedRun]) -> list[str]:
-    return [name for run in runs for name in (run.rules.benchmark, run.system.name)]
+    return [name for run in runs for name in (run.rules.benchmark, run.system.label)]
 
 
 def _started(run: SavedRun) -> str:
@@ -185,7 +185,7 @@ def _note(run: SavedRun) -> Text | None:
         return None
     ended = "" if run.status == "finished" else f" {run.status};"
     amiss = ", ".join(f"{n:,} {name}" for name, n in odd.items()) or "nothing odd"
-    return say(f"{run.rules.benchmark} on {run.system.name}:{ended} {amiss}", ODD_STYLE)
+    return say(f"{run.rules.benchmark} on {run.system.label}:{ended} {amiss}", ODD_STYLE)
 
 
 def _ended(run: SavedRun) -> Text:

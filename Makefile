@@ -28,11 +28,11 @@ agreement: .venv/test
 	$(PYTHON) -m venv .venv
 
 .venv/demo: .venv/bin/pip pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[local]'
+	$(INSTALL) --editable '.[llamacpp]'
 	touch $@
 
 .venv/test: .venv/bin/pip pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[local,dev]'
+	$(INSTALL) --editable '.[local,llamacpp,dev]'
 	touch $@ .venv/demo
 
 clean:

@@ -23,6 +23,7 @@ from howgood.runs import evaluate, store
 from howgood.runs.benchmark import Benchmark
 from howgood.runs.execute import Confirm
 from howgood.runs.plan import Options, make_plan
+from howgood.runs.progress import stopped
 from howgood.runs.store import SavedRun
 from howgood.validity.trust import Report, trust_async
 
@@ -127,7 +128,7 @@ async def run_async(
 
 
 def run(benchmark: str | Benchmark, model: str | Model, **options: Any) -> SavedRun:
-    return wait(run_async(benchmark, model, **options))
+    return wait(_alone(run_async(benchmark, model, **options), model))
 
 
 run.__doc__ = f"{run_async.__doc__}\n    Waits for the end; works in notebooks too."
@@ -136,7 +137,7 @@ run.__signature__ = inspect.signature(run_async)  # type: ignore[attr-defined]
 
 async def run_suite_async(suite: str, model: str | Model, **options: Any) -> list[SavedRun]:
     """Run every part of a suite on one model, with the options of `run`; what the user sets here replaces what the
-    suite sets. A part that the model cannot do is left out."""
+    suite sets. A part that the model cannot do is left out; a run that is stopped, or fails, is the last."""
     if suite not in SUITES:
         raise UnknownName("suite", suite, SUITES)
     subject = load_model(model) if isinstance(model, str) else model
@@ -146,6 +147,8 @@ async def run_suite_async(suite: str, model: str | Model, **options: Any) -> lis
             own = {"limit": part.limit, "max_tokens": part.max_tokens, **part.parameters}
             with contextlib.suppress(Unsupported):
                 found.append(await run_async(part.benchmark, subject, **(own | options)))
+                if stopped(found[-1]) or found[-1].status == "failed":
+                    break
     finally:
         if isinstance(model, str):
             await subject.close()
@@ -154,7 +157,7 @@ async def run_suite_async(suite: str, model: str | Model, **options: Any) -> lis
 
 def run_suite(suite: str, model: str | Model, **options: Any) -> list[SavedRun]:
     """`run_suite_async`, waited for."""
-    return wait(run_suite_async(suite, model, **options))
+    return wait(_alone(run_suite_async(suite, model, **options), model))
 
 
 async def resume_async(
@@ -182,7 +185,7 @@ async def resume_async(
 
 def resume(name: str | Path | SavedRun, **options: Any) -> SavedRun:
     """`resume_async`, waited for."""
-    return wait(resume_async(name, **options))
+    return wait(_alone(resume_async(name, **options), options.get("model")))
 
 
 def compare(a: str | Path | SavedRun, b: str | Path | SavedRun, score: str | None = None) -> Comparison:
@@ -206,7 +209,7 @@ def compare(a: str | Path | SavedRun, b: str | Path | SavedRun, score: str | Non
 def trust(model: str | Model, *, seed: int = 0) -> Report:
     """Whether a model's probabilities can be trusted: eight checks with their figures (docs/trust.md). At most 1,800
     requests of some 30,000 tokens in all."""
-    return wait(trust_async(model, seed=seed))
+    return wait(_alone(trust_async(model, seed=seed), model))
 
 
 def load(name: str | Path) -> SavedRun:
@@ -217,6 +220,17 @@ def load(name: str | Path) -> SavedRun:
 def list_runs(folder: str | Path | None = None) -> list[SavedRun]:
     """All runs in a folder (default: where runs are kept), oldest first."""
     return store.runs(Path(folder) if folder else None)
+
+
+async def _alone(work: Coroutine[Any, Any, T], model: object) -> T:
+    """The result of work after which its event loop ends: a model of the user's own keeps no connections open in it."""
+    from howgood.models.http import HTTPModel
+
+    try:
+        return await work
+    finally:
+        if isinstance(model, HTTPModel):
+            await model.close()
 
 
 def wait(work: Coroutine[Any, Any, T]) -> T:

@@ -451,3 +451,11 @@ def test_a_name_that_is_no_repository_is_refused(tmp_path: Path) -> None:
 
 def test_the_prompt_is_inspects() -> None:
     assert ONE_CHOICE.format(letters="A,B").endswith("where LETTER is one of A,B.")
+
+
+def test_the_answer_that_a_pattern_reads_does_not_know_the_targets() -> None:
+    """Answers are voted on: three samples that say the same must have one vote, whichever group is the target."""
+    pattern = [Step("pattern", {"pattern": r"(\w+), (\w+)"})]
+    for target in ("Peru", "Lima", "Quito"):
+        benchmark, (instance,) = made(task(Fields("question", f"literal:{target}"), [Step("generate")], pattern))
+        assert judge(benchmark.outputs, instance, Prediction(text="Peru, Lima")).answer == "Peru, Lima"

@@ -120,3 +120,9 @@ def test_documents_that_cannot_be_read(tmp_path: Path, name: str, content: bytes
 def test_documents_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no file or folder"):
         Documents(tmp_path / "none")
+
+
+def test_a_folder_that_is_named_as_a_document_is_gone_into(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").mkdir()
+    (tmp_path / "notes.md" / "one.txt").write_text("one")
+    assert [passage.source for passage in Documents(tmp_path).passages] == ["notes.md/one.txt"]

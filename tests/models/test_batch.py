@@ -12,15 +12,20 @@ from pathlib import Path
 import pytest
 
 from batchserver import BatchServer, serve_batches
+from howgood import Benchmark, run_async
+from howgood.calls.generation import Generation
 from howgood.core.errors import HowgoodError, RequestError, Unsupported
-from howgood.core.types import Generate, Loglikelihood, Message, Prediction, Usage
-from howgood.models import batch, pending
+from howgood.core.types import Generate, Instance, Loglikelihood, Message, Prediction, Usage
+from howgood.inputs.base import Inputs
+from howgood.interpret.estimate import Mean
+from howgood.models import batch, pending, prices
 from howgood.models.base import TRIAL
 from howgood.models.batch import Batched, batched
 from howgood.models.cache import Cached, cached
 from howgood.models.http import HTTPModel
 from howgood.models.registry import load_model
 from howgood.models.responses import Responses, responses
+from howgood.outputs.match import Match
 
 DIALECTS = ("openai", "anthropic")
 
@@ -106,6 +111,22 @@ async def test_it_costs_half(server: BatchServer) -> None:
     filtered = await subject.send(asked("FILTERED"))
     assert (filtered.stop_reason, filtered.cost) == ("filter", 0.0)
     await subject.close()
+
+
+async def test_it_costs_half_by_the_user_s_own_price_too(
+    server: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prices.json").write_text('{"openai/gpt-4o": {"input": 1, "output": 10}}')
+    monkeypatch.setenv(prices.VARIABLE, str(tmp_path / "prices.json"))
+    model = load_model("openai/gpt-4o")
+    assert isinstance(model, HTTPModel)
+    model.transport.url, model.transport.needs_key = server.url, False
+    items = [Instance(str(i), f"question {i}", targets=("x",)) for i in range(3)]
+    benchmark = Benchmark(Inputs.of(items), Generation(), Match(), Mean())
+    run = await run_async(benchmark, model, batch=True)
+    assert run.usage == Usage(input=3000, output=300)
+    assert run.cost == run.spent == pytest.approx((3000 * 1e-6 + 300 * 10e-6) / 2)
+    await model.close()
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

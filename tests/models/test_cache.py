@@ -198,6 +198,26 @@ async def test_a_dead_owner_s_claim_runs_out(answers: Responses, monkeypatch: py
     assert module.time.time() - begun > 0.3
 
 
+async def test_a_claim_that_was_given_back_in_vain_is_not_waited_for(
+    answers: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(db: sqlite3.Connection, digest: bytes) -> None:
+        answers._claims.discard(digest)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    model = Counting()
+    model.error = RequestError("no")
+    with monkeypatch.context() as patch:
+        patch.setattr(answers, "_release", full)
+        with pytest.raises(RequestError, match="no"):
+            await Cached(model, answers).send(ASKED)
+        await answers.done(lambda db: None)
+    answers.flush()
+    model.error = None
+    found = await asyncio.wait_for(Cached(model, answers).send(ASKED), 10)
+    assert (found.text, found.replayed) == ("2", False)
+
+
 async def test_a_lease_is_renewed_while_a_call_lasts(answers: Responses, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LEASE", 0.3)
     other = Responses(answers.path)

@@ -334,3 +334,15 @@ def test_errors(reply: Any, words: str, code: Any, filtered: bool) -> None:
 def test_a_conversation_without_words() -> None:
     silent = Generate((Message("assistant", "", (ToolCall("1", "f", "{}"),)), Message("tool", "x", tool_call_id="1")))
     assert encode("m", silent, Takes())[1]["messages"][0]["content"] is None
+
+
+def test_thinking_that_only_the_total_counts_is_counted() -> None:
+    """As xAI tells it: https://docs.x.ai/docs/key-information/consumption-and-rate-limits"""
+    reply = completion({"content": "42"})
+    reply["usage"] = {
+        "prompt_tokens": 10,
+        "completion_tokens": 2,
+        "total_tokens": 112,
+        "completion_tokens_details": {"reasoning_tokens": 100},
+    }
+    assert decode(json.dumps(reply).encode()).usage == Usage(input=10, output=102, reasoning=100)

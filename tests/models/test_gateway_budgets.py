@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,26 @@ async def test_a_cost_that_nobody_told_is_the_most_it_can_be() -> None:
     async with Gateway(model, keys={"agent": Key(SECRET, dollars=10.0)}) as gateway:
         assert await post(gateway, body(model)) == 200
         assert gateway.usage("agent").dollars == pytest.approx(most(model) / 1000)
+
+
+async def test_tokens_that_nobody_told_are_the_most_they_can_be() -> None:
+    """A server without usage must not make a budget of tokens endless."""
+    model = Scripted(says("Hi.", usage=Usage()))
+    async with Gateway(model, keys={"agent": Key(SECRET, tokens=2 * most(model))}) as gateway:
+        assert [await post(gateway, body(model)) for _ in range(3)] == [200, 200, 429]
+        assert gateway.usage("agent").tokens == 2 * most(model)
+
+
+async def test_a_stream_that_breaks_off_is_charged_the_most() -> None:
+    class Breaking(Scripted):
+        async def stream(self, request: Generate) -> AsyncIterator[str | Prediction]:
+            yield "first "
+            raise RequestError("the server went away")
+
+    model = Breaking(says(""))
+    async with Gateway(model, keys={"agent": Key(SECRET, tokens=most(model))}) as gateway:
+        assert [await post(gateway, body(model, stream=True)) for _ in range(2)] == [200, 429]
+        assert gateway.usage("agent").tokens == most(model)
 
 
 async def test_dollars_need_a_price() -> None:
@@ -203,6 +224,16 @@ async def test_the_log_tells_all_but_the_key(tmp_path: Path) -> None:
     assert (refused.key, refused.dialect, refused.status) == ("agent", "anthropic", 400)
     assert "max_tokens" in (refused.error or "")
     assert SECRET not in repr(Key(SECRET))
+
+
+async def test_the_log_hides_a_key_that_json_writes_otherwise(tmp_path: Path) -> None:
+    model, log, secret = Scripted(says("Hi.")), tmp_path / "calls.jsonl", 'qu"ote\\back'
+    async with Gateway(model, keys={"agent": Key(secret)}, log=log) as gateway:
+        told = body(model, messages=[{"role": "user", "content": f"my key is {secret}"}])
+        assert await post(gateway, told, key=secret) == 200
+    [call] = read_log(log)
+    assert secret not in str(call)
+    assert "my key is" in str(call)
 
 
 async def test_an_echo_is_logged_and_counted(tmp_path: Path) -> None:

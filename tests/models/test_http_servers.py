@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from howgood.calls.base import Settings
 from howgood.core.errors import MissingExtra, ModelError, RequestError, UnknownName, Unsupported
 from howgood.core.types import Generate, Message
 from howgood.models.http import HTTPModel
 from howgood.models.registry import load_model
-from howgood.models.servers import SERVERS, Server, server_at, server_named, traits_of
+from howgood.models.servers import SERVERS, Server, server_at, server_named, takes_of
+from howgood.runs.plan import Options, make_plan
 
 
 def http(name: str) -> HTTPModel:
@@ -187,7 +190,7 @@ def test_what_a_model_takes(name: str, sampling: bool, stops: bool, thinking: An
 )
 def test_capabilities(name: str, can: set[str]) -> None:
     known = http(name).capabilities
-    assert {field for field in known.__struct_fields__ if getattr(known, field)} == can | {"generate"}
+    assert {field for field in known.__struct_fields__ if getattr(known, field)} == can | {"generate", "samples"}
 
 
 def test_what_is_not_sent_is_said() -> None:
@@ -197,11 +200,31 @@ def test_what_is_not_sent_is_said() -> None:
     assert {"seed", "stops", "sampling"}.isdisjoint(http("openai/gpt-4o").describe())
 
 
-def test_traits_are_told_by_the_dialect_too() -> None:
+def test_what_it_takes_is_told_by_the_dialect_too() -> None:
     server = server_at("http://127.0.0.1:1/v1")
-    assert traits_of(server, "claude-opus-5").takes.sampling
+    assert takes_of(server, "claude-opus-5").sampling
     behind = HTTPModel("m", server, "claude-opus-5", dialect="anthropic")
     assert not behind.takes.sampling
+
+
+def test_azures_name_of_an_old_model_is_no_reasoning_model() -> None:
+    azure = replace(SERVERS["openai"], provider="azure")
+    assert takes_of(azure, "gpt-35-turbo").sampling
+    assert not takes_of(azure, "gpt-5-mini").sampling
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("http://h/v1#claude-sonnet-4-5,dialect=anthropic", Settings(thinking=500), "at least 1024 tokens"),
+        ("http://h/v1#claude-sonnet-4-5,dialect=anthropic", Settings(effort="high"), "told how hard to think"),
+        ("http://h/v1#m,effort=true", Settings(thinking=2000), "no thinking budget"),
+        ("http://h/v1#m,effort=true,completion=true", Settings(effort="high", chat=False), "told how hard to think"),
+    ],
+)
+def test_what_no_request_can_ask_for_is_told_before_the_run(name: str, settings: Settings, message: str) -> None:
+    with pytest.raises(Unsupported, match=message):
+        make_plan("quickstart-word-problems", http(name), {}, Options(settings=settings))
 
 
 class TestLiteLLM:

@@ -68,8 +68,7 @@ def model(gguf: Path) -> Iterator[LlamaCpp]:
 
 
 def process_of(model: LlamaCpp) -> Any:
-    assert model._running is not None
-    return model._running[0]
+    return model._start()[0].process
 
 
 async def test_a_greedy_answer_is_the_same_again_and_whatever_else_is_asked(model: LlamaCpp) -> None:
@@ -274,7 +273,7 @@ async def test_a_process_that_dies_fails_its_requests_for_good(gguf: Path, monke
     monkeypatch.setattr(transport, "FIRST_WAIT", 0.01)
     model = LlamaCpp("smollm2", gguf, slots=1, context=256)
     started = asyncio.ensure_future(model.generate(Generate("Once upon a time", max_tokens=250)))
-    while model._running is None:
+    while not (model._workers and model._workers[0].busy):
         await asyncio.sleep(0.01)
     process_of(model)._process.kill()
     with pytest.raises(RequestError, match=r"llama.cpp died in the middle of its work \(signal 9; no error") as caught:
@@ -289,7 +288,7 @@ def test_the_process_ends_with_howgood_however_that_ends(gguf: Path) -> None:
     code = (
         "import sys, asyncio; from pathlib import Path; from howgood.models.llamacpp import LlamaCpp\n"
         "m = LlamaCpp('m', Path(sys.argv[1]), slots=1, context=64)\n"
-        "m.render(()) if False else m._start(); print(m._running[0]._process.pid, flush=True); input()"
+        "print(m._start()[0].process._process.pid, flush=True); input()"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(gguf)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdout is not None

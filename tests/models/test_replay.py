@@ -11,10 +11,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+from howgood.calls.base import Settings
+from howgood.calls.generation import Generation
+from howgood.calls.methods.registry import apply
 from howgood.core.errors import DataError, RequestError, UnknownName, Unsupported
 from howgood.core.types import Generate, Likelihood, Loglikelihood, Message, Rolling, Usage
 from howgood.models.base import TRIAL
 from howgood.models.replay import ReplayModel
+from howgood.outputs.match import Match
 
 ASK = Generate((Message("user", "2 + 2?"),))
 
@@ -215,3 +219,12 @@ def test_rows_that_would_never_be_looked_at(tmp_path: Path) -> None:
 def test_the_largest_numbers_that_are_believed(tmp_path: Path) -> None:
     model = replay(jsonl(tmp_path, {"id": "a", "output": "4", "input_tokens": 2**53, "output_tokens": 3.0}))
     assert model._answers["a"][0].usage == Usage(2**53, 3)
+
+
+@pytest.mark.parametrize("method", ["vote,n=4", "best,by=reference/constant", "turns"])
+def test_recorded_answers_are_not_asked_for_again(tmp_path: Path, method: str) -> None:
+    """Four copies of one recorded answer are no vote."""
+    model = replay(jsonl(tmp_path, {"id": "a", "text": "4"}))
+    call, _ = apply((method,), Generation(), Match())
+    with pytest.raises(Unsupported, match="one answer to each question"):
+        call.bind(model.capabilities, Settings())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -109,6 +110,42 @@ async def answering(handle: Callable[[web.Request], Any]) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def replying(words: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """The port of a server that says these words to each connection and closes it; and what it was sent."""
+    heard: list[bytes] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(4096))
+        writer.write(words)
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], heard
+
+
+async def test_a_proxy_s_password_is_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with replying(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as (port, heard):
+        monkeypatch.setenv("https_proxy", f"http://user:s%40same@127.0.0.1:{port}")
+        got = await failure(to("https://models.example/v1"))
+    sent = base64.b64encode(b"user:s@same")
+    assert [b"Proxy-Authorization: Basic " + sent in words for words in heard] == [True] * 5
+    assert "is not let through by the proxy: 407, Proxy Authentication Required (tried 5 times)" in str(got)
+    assert got.fatal
+    assert "same" not in str(got)
+
+
+async def test_a_broken_handshake_is_tried_again() -> None:
+    async with replying(b"no TLS here\r\n") as (port, heard):
+        got = await failure(to(f"https://127.0.0.1:{port}/v1"))
+    assert len(heard) == 5
+    assert "could not agree on TLS" in str(got)
+    assert got.fatal
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -248,6 +248,25 @@ async def test_what_comes_from_the_cache_costs_but_is_not_spent(tmp_path: Path) 
     assert (progress.cost, progress.spent, progress.tokens) == (60.0, 30.0, 30 * 11)
 
 
+def test_of_a_vote_only_the_samples_that_are_not_in_the_cache_are_spent() -> None:
+    asked: list[int | None] = []
+
+    class ADollarEach(Priced):
+        async def generate(self, request: Generate) -> Prediction:
+            asked.append(request.seed)
+            return Prediction(text="x", usage=Usage(10, 1), cost=1.0)
+
+    items = [Instance(str(i), f"question {i}", targets=("x",)) for i in range(5)]
+    benchmark = hg.Benchmark(Inputs.of(items), Generation(), Match(), Mean())
+    model = ADollarEach(Rates(0, 1_000_000), [])
+    first = hg.run(benchmark, model, method="vote,n=4", cache=True)
+    assert (first.cost, first.spent) == (20.0, 20.0)
+    more = hg.run(benchmark, model, method="vote,n=6", cache=True, budget="$11,111tok")
+    assert (more.status, more.cost, more.spent) == ("finished", 30.0, 10.0)
+    assert len(asked) == len(set(asked)) == 30
+    assert hg.run(benchmark, model, method="vote,n=6", cache=True).spent == 0.0
+
+
 async def test_the_pilot_is_at_random_and_counts(tmp_path: Path) -> None:
     model = Priced(Rates(1, 1), [(10, 1)] * 100, concurrency=1)
     plan, told = plan_of(model, [40] * 100), list[Forecast]()
@@ -322,6 +341,15 @@ def test_what_a_replayed_trial_took() -> None:
         assert (tokens.taken, tokens.most) == (taken, 15)
         assert dollars is not None
         assert (dollars.taken, dollars.reading, dollars.most) == (taken, min(taken, 10.0), 15.0)
+
+
+def test_what_a_trial_of_several_requests_takes_at_most_is_not_known() -> None:
+    asked = Generate("x" * 40, max_tokens=50)
+    prediction = Prediction(text="x", attempts=("x", "y"), usage=Usage(20, 4), cost=24.0)
+    trial = Trial(Instance("0", "x"), 0, 0, asked.prompt, prediction, Score({"x": 1.0}, "right"))
+    tokens, dollars = forecast.samples(trial, asked, Priced(Rates(1_000_000, 1_000_000), []))
+    assert tokens == Sample(40.0, 24, 20, None)
+    assert dollars == Sample(40.0, 24.0, 20.0, None)
 
 
 def test_loading_a_model_is_not_borne_by_each_trial() -> None:

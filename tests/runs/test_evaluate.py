@@ -31,6 +31,7 @@ from howgood.outputs.match import Match
 from howgood.runs import columns, store
 from howgood.runs.evaluate import carry_on, evaluate, resume
 from howgood.runs.plan import Options, make_plan
+from howgood.runs.progress import STOPPED, Progress
 
 
 class Scripted(Model):
@@ -265,6 +266,33 @@ def test_a_suite_from_python() -> None:
     runs = hg.run_suite("quickstart", "reference/uniform", limit=2)
     assert len(runs) == 7
     assert all(run.planned == 2 for run in runs)
+
+
+class Remote(Scripted):
+    """Takes a while, or is gone."""
+
+    capabilities = Capabilities(generate=True, completion=True, chat=True)
+    gone = False
+
+    async def generate(self, request: Generate) -> Prediction:
+        await asyncio.sleep(0.01)
+        if self.gone:
+            raise RequestError("no server answers", fatal=True)
+        return await super().generate(request)
+
+
+async def test_a_run_that_fails_or_is_stopped_is_the_last_of_its_suite() -> None:
+    model = Remote({})
+    model.gone = True
+    runs = await hg.run_suite_async("quickstart", model, limit=2)
+    assert [run.status for run in runs] == ["failed"]
+
+    def stop(progress: Progress) -> None:
+        if progress.done == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    runs = await hg.run_suite_async("quickstart", Remote({}), limit=20, notice=stop)
+    assert [(run.status, run.message) for run in runs] == [("interrupted", STOPPED)]
 
 
 async def test_a_crash_while_the_columns_are_written_loses_nothing(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -137,6 +139,66 @@ async def test_what_is_unsupported_is_not_run_again_and_what_failed_is(tmp_path:
     run = await carry_on(plan, healed, store.load(run.path), None)
     assert healed.asked == [4]
     assert (run.status, run.outcomes) == ("finished", {"right": 5, "unsupported": 5})
+
+
+class Stubborn(Failing):
+    """Brings its answers in even when it is told to stop."""
+
+    async def generate(self, request: Generate) -> Prediction:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.01)
+        return await super().generate(request)
+
+
+async def test_a_run_that_is_cancelled_keeps_what_its_trials_still_bring(tmp_path: Path) -> None:
+    model = Stubborn(range(0))
+    task = asyncio.create_task(evaluate(make_plan(questions(10), model, {}, Options()), model, tmp_path))
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    run = store.load(next(tmp_path.iterdir()))
+    assert (run.status, run.outcomes, run.spent) == ("interrupted", {"right": 4}, pytest.approx(0.004))
+    assert len(run.read(["id"])) == 4
+
+
+class HalfDone(Failing):
+    """What fails was half done and is paid for."""
+
+    async def generate(self, request: Generate) -> Prediction:
+        try:
+            return await super().generate(request)
+        except RequestError as error:
+            return Prediction(error=str(error), usage=Usage(10, 0), cost=0.01)
+
+
+async def test_what_failed_was_paid_for_though_it_was_run_again(tmp_path: Path) -> None:
+    plan = make_plan(questions(10), HalfDone(range(0)), {}, Options())
+    run = await evaluate(plan, HalfDone(range(4)), tmp_path)
+    assert (run.outcomes, run.spent) == ({"right": 6, "failed": 4}, pytest.approx(6 * 0.001 + 4 * 0.01))
+    record = (run.path / "run.json").read_text()
+    await carry_on(plan, HalfDone(range(1)), run, None)
+    # The second session was killed before it could say what it took.
+    (run.path / "run.json").write_text(record.replace('"incomplete"', '"running"'))
+    seen: list[Progress] = []
+    run = await carry_on(plan, Failing(range(0)), store.load(run.path), lambda p: seen.append(copy.copy(p)))
+    assert (seen[0].done, seen[0].tokens) == (9, 9 * 12 + 5 * 10)
+    assert (run.status, run.spent) == ("finished", pytest.approx(10 * 0.001 + 5 * 0.01))
+    assert run.cost == pytest.approx(10 * 0.001)
+
+
+async def test_the_time_of_each_session_that_was_killed_counts(tmp_path: Path) -> None:
+    plan = make_plan(questions(10), Failing(range(0)), {}, Options())
+    run = await evaluate(plan, Failing(range(1)), tmp_path)
+    run.status, run.seconds = "running", 5.0
+    store.save(run)
+    begun = (run.path / "run.json").stat().st_mtime
+    os.utime(run.path / "journal-001.jsonl", (begun + 10, begun + 10))
+    told: list[float] = []
+    await carry_on(plan, Failing(range(0)), run, lambda p: told.append(store.load(run.path).seconds))
+    assert told[0] == pytest.approx(15.0)  # in the record from the start, in case that this session is killed too
 
 
 async def executed(

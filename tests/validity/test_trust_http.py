@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import distrusted
+import msgspec
 import pytest
 
 from howgood.core.errors import ModelError
-from howgood.models.base import Model
+from howgood.core.types import Prediction
+from howgood.models.base import Echo, Model
 from howgood.models.gateway import Gateway
-from howgood.models.reference import Constant, FittedNgram
+from howgood.models.reference import Constant, FittedNgram, Uniform
 from howgood.models.registry import load_model
 from howgood.validity.trust import CHECKS, Report, trust_async
 from howgood.validity.trust.probabilities import sums_to_one
@@ -68,3 +70,13 @@ async def test_a_server_that_echoes_another_text_is_found(tmp_path: Path) -> Non
     wrong = [name for name, verdict in verdicts(report).items() if verdict == "wrong"]
     assert wrong == ["tokens round trip"], [(f.name, f.verdict, f.figure) for f in report]
     assert "many spaces" in report["tokens round trip"].figure
+
+
+async def test_what_echoes_cost_is_counted() -> None:
+    class Dear(Uniform):
+        async def echo(self, request: Echo) -> Prediction:
+            return msgspec.structs.replace(await super().echo(request), cost=0.25)
+
+    probe = Probe(Dear("dear"))
+    await probe.echoed("four")
+    assert (probe.cost, probe.requests) == (0.25, 1)

@@ -85,8 +85,8 @@ class Pattern(Outputs):
         targets = [plain(target) for target in instance.targets]
         hits = [plain(group) in targets for group in groups]
         right = bool(hits) and (all(hits) if self.every else any(hits))
-        answer = groups[hits.index(True)] if any(hits) else groups[0] if groups else None
-        return score_text({"pattern": float(right)}, answer, prediction)
+        # All that was read, and not what hit: the answer must not know the targets, since answers are voted on.
+        return score_text({"pattern": float(right)}, ", ".join(groups) if groups else None, prediction)
 
     def describe(self) -> dict[str, Any]:
         return {

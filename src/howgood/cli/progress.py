@@ -72,7 +72,7 @@ class Watch:
         with _interruptible():
             try:
                 return self.screen.input(question, markup=False).strip().lower() in ("y", "yes")
-            except (KeyboardInterrupt, EOFError):
+            except EOFError:
                 return False
 
     def say(self, text: str) -> None:
@@ -142,7 +142,7 @@ def _bar(screen: Console) -> Bar:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """While a run goes on Ctrl-C asks it to stop; here it must end the waiting for an answer."""
+    """While a run goes on Ctrl-C asks it to stop; here it must end the waiting for an answer, and with it all."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -179,6 +179,13 @@ class Token(Struct, frozen=True, omit_defaults=True):
     alternatives: dict[str, float] = field(default_factory=dict)
 
 
+class Paid(Struct, frozen=True, omit_defaults=True):
+    """What was paid for now: its tokens, and its cost in US dollars (None: unknown)."""
+
+    usage: Usage = Usage()
+    cost: float | None = 0.0
+
+
 class Prediction(Struct, frozen=True, omit_defaults=True):
     """What came back from a model for one trial.
 
@@ -190,7 +197,8 @@ class Prediction(Struct, frozen=True, omit_defaults=True):
 
     `latency` is in seconds, `first_token` too (None: not streamed), `cost` in US dollars (None: unknown), `retries`
     counts the tries that failed before the one that answered, and `replayed` says that the answer was read from
-    howgood's cache: its usage, latency and cost are those of the call that was once made, and nothing was paid now.
+    howgood's cache: its usage, latency and cost are those of the call that was once made, and nothing was paid now. Of
+    several calls `replayed` says that all were, and where only some were, `fresh` holds what the others took.
     `error` says why there is no answer; a prediction with an error is never scored.
     """
 
@@ -209,7 +217,13 @@ class Prediction(Struct, frozen=True, omit_defaults=True):
     cost: float | None = None
     retries: int = 0
     replayed: bool = False
+    fresh: Paid | None = None
     error: str | None = None
+
+    @property
+    def paid(self) -> Paid:
+        """What was paid for it now, without what was read from howgood's cache."""
+        return self.fresh or (Paid() if self.replayed else Paid(self.usage, self.cost))
 
 
 class Score(Struct, frozen=True, omit_defaults=True):

@@ -146,21 +146,26 @@ def word_list(text: str) -> list[str]:
 
 
 def _cut(paragraph: str) -> Iterator[str]:
-    while len(paragraph) > LONGEST:
-        window = paragraph[:LONGEST]
+    start = 0  # an index, since a paragraph may be a whole book
+    while len(paragraph) - start > LONGEST:
+        window = paragraph[start : start + LONGEST]
         ends = [m.end() for m in re.finditer(r"[.!?]\s", window)] or [m.end() for m in re.finditer(r"\s", window)]
         place = ends[-1] if ends else LONGEST
-        yield paragraph[:place].rstrip()
-        paragraph = paragraph[place:].lstrip()
-    if paragraph:
-        yield paragraph
+        yield window[:place].rstrip()
+        start += place
+        while paragraph[start].isspace():  # it ends in none
+            start += 1
+    if start < len(paragraph):
+        yield paragraph[start:]
 
 
 def _documents(path: Path) -> Iterator[tuple[str, str]]:
     """Every document's source and text, in the order of their names."""
     if not path.exists():
         raise DataError(f"there is no file or folder {path} to read documents from")
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (*PLAIN, *ROWS))
+    files = (
+        [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (*PLAIN, *ROWS) and p.is_file())
+    )
     for file in files:
         name = file.name if path.is_file() else file.relative_to(path).as_posix()
         if file.suffix in PLAIN:
@@ -168,6 +173,8 @@ def _documents(path: Path) -> Iterator[tuple[str, str]]:
                 yield name, file.read_text(encoding="utf-8")
             except UnicodeDecodeError as error:
                 raise DataError(f"{file} is no text in UTF-8: byte {error.start} is not") from None
+            except OSError as error:
+                raise DataError(f"{file} cannot be read: {error.strerror or error}") from None
         elif file.suffix in ROWS:
             for number, row in enumerate(read_rows(file), start=1):
                 if not isinstance(row.get("text"), str):

@@ -33,7 +33,8 @@ class Capabilities(Struct, frozen=True):
     """What a model can do, known before the run begins. `chat` means it takes messages (a chat template or a chat
     endpoint); `completion` that it continues raw text; `images` that messages may hold images; `tools` that it can call
     tools; `schema` that its answer can be held to a JSON Schema; `logprobs` that it gives the log-probabilities of what
-    it generates; `effort` that it can be told how long to think."""
+    it generates; `effort` that it can be told how long to think; `samples` that a request asked
+    again can have another answer."""
 
     generate: bool = False
     loglikelihood: bool = False
@@ -45,6 +46,7 @@ class Capabilities(Struct, frozen=True):
     schema: bool = False
     logprobs: bool = False
     effort: bool = False
+    samples: bool = True
 
 
 class Model:
@@ -53,13 +55,15 @@ class Model:
     Methods are safe to call concurrently from one event loop; a local model gathers what is in flight into batches.
     `concurrency` is how many requests in flight the model can make good use of. A request that fails for good raises
     `RequestError`. Loading anything heavy waits until the first request, so that a prompt can be looked at for free.
-    `paid` says that its answers cost money, so that none is asked for twice (see `models/cache.py`).
+    `paid` says that its answers cost money, so that none is asked for twice (see `models/cache.py`); `share` is what
+    it takes of its price, also of the user's own one: half in batches.
     """
 
     name: str
     capabilities: Capabilities
     concurrency: int = 1
     paid: bool = False
+    share: float = 1.0
 
     def describe(self) -> dict[str, Any]:
         """What identifies the model beyond its name: revision, dtype, prefix token, context length, template digest.
@@ -71,6 +75,9 @@ class Model:
         if isinstance(prompt, str):
             return prompt
         return "\n\n".join(f"[{m.role}]\n{text_of(m)}" for m in prompt)
+
+    def check_request(self, request: Generate) -> None:
+        """Raises `Unsupported` for a request that could not be sent, as far as that can be known here."""
 
     async def generate(self, request: Generate) -> Prediction:
         raise Unsupported(f"{self.name} cannot generate text")

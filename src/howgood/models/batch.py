@@ -90,7 +90,7 @@ class Batched(Wrapper):
         self.capabilities = msgspec.structs.replace(
             model.capabilities, loglikelihood=False, loglikelihood_rolling=False
         )
-        self.concurrency = service.most
+        self.concurrency, self.share = service.most, DISCOUNT
         self._wanted: dict[bytes, _Wanted] = {}
         self._gathered: list[_Wanted] = []
         self._gatherer: asyncio.Task[None] | None = None
@@ -98,7 +98,7 @@ class Batched(Wrapper):
 
     def price(self, usage: Usage) -> float | None:
         price = self._http.price(usage)
-        return None if price is None else DISCOUNT * price
+        return None if price is None else self.share * price
 
     async def loglikelihood(self, request: Loglikelihood) -> Prediction:
         raise Unsupported(f"{self.name} scores no text in batches; leave out --batch")
@@ -327,7 +327,7 @@ class Batched(Wrapper):
             prediction = self._http.decode(request, result.reply)
         except (MalformedReply, ErrorReply, RequestError) as error:
             return self._error(str(error), state)
-        cost = None if prediction.cost is None else DISCOUNT * prediction.cost
+        cost = None if prediction.cost is None else self.share * prediction.cost
         return msgspec.structs.replace(prediction, cost=cost, latency=state.seconds)
 
     def _error(self, words: str, state: State, again: bool = False) -> RequestError:

@@ -20,8 +20,8 @@ from howgood.models import prices
 from howgood.models.base import Capabilities, Echo, Model, text_of
 from howgood.models.dialects import LengthField, Takes, ThinkingForm, echo, has_images, is_json, prompt_logprobs
 from howgood.models.dialects.echo import Scores, first_scored
-from howgood.models.servers import DIALECTS, DialectName, Scoring, Server, traits_of
-from howgood.models.stopping import until_stop
+from howgood.models.servers import DIALECTS, DialectName, Scoring, Server, takes_of
+from howgood.models.stopping import stopped
 from howgood.models.streaming import Until
 from howgood.models.transport import Answer, FilteredPrompt, Transport
 
@@ -97,8 +97,7 @@ class HTTPModel(Model):
         self, sampling: bool | None, thinks: bool | None, effort: bool | None, length: LengthField | None
     ) -> Takes:
         """What the model takes in a request: what is known, unless the user says otherwise."""
-        traits = traits_of(self.server, self.model)
-        takes = traits.takes
+        takes = takes_of(self.server, self.model)
         return Takes(
             sampling=takes.sampling if sampling is None else sampling,
             stops=takes.stops if thinks is None else not thinks,
@@ -172,6 +171,9 @@ class HTTPModel(Model):
         if request.logprobs is not None and not can.logprobs:
             raise Unsupported(f"{self.name} gives no log-probabilities of what it writes")
         return self._codec.encode(self.model, request, self.takes)
+
+    def check_request(self, request: Generate) -> None:
+        self.encode(request)
 
     def decode(self, request: Generate, reply: bytes) -> Prediction:
         """The prediction in the body of a reply to `encode`'s request: stop strings applied, thinking kept apart, and
@@ -284,10 +286,8 @@ class HTTPModel(Model):
         if cost is None or self.server.provider == prices.LOCAL:
             cost = self.price(prediction.usage)
         # Servers take few stop strings, some models none, and some servers leave the one that was met in the text.
-        text, met = until_stop(answer, request.stop)
-        reason = "stop" if met and not prediction.tool_calls else prediction.stop_reason
-        tokens = _tokens_of(text, answer, prediction.tokens)
-        return replace(prediction, text=text, stop_reason=reason, tokens=tokens, cost=cost)
+        cut = stopped(prediction, request.stop)
+        return replace(cut, tokens=_tokens_of(cut.text or "", answer, prediction.tokens), cost=cost)
 
     async def _score(self, context: str, texts: Sequence[str]) -> Prediction:
         """The likelihood of each text after the context (where it is empty, after the prefix)."""

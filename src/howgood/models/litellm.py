@@ -19,7 +19,7 @@ from howgood.core.types import Generate, Prediction
 from howgood.models.base import Capabilities, Model
 from howgood.models.dialects import ErrorReply, MalformedReply, Takes, dollars, has_images, openai
 from howgood.models.secrets import scrub, secret
-from howgood.models.stopping import until_stop
+from howgood.models.stopping import stopped
 
 FATAL = ("AuthenticationError", "PermissionDeniedError", "NotFoundError", "UnsupportedParamsError")
 """Errors of litellm that every other request would get too."""
@@ -66,14 +66,11 @@ class LiteLLMModel(Model):
             told["sampling"] = "the model's own: temperature and top_p are not sent"
         return told
 
+    def check_request(self, request: Generate) -> None:
+        self._encode(request)
+
     async def generate(self, request: Generate) -> Prediction:
-        if isinstance(request.prompt, str):
-            raise Unsupported(f"{self.name} takes messages, no raw text")
-        if has_images(request.prompt) and not self.capabilities.images:
-            raise Unsupported(f"{self.name} is not known to take images (add ,images=true if it does)")
-        if request.logprobs is not None:
-            raise Unsupported(f"{self.name} gives no log-probabilities of what it writes")
-        _, body = openai.encode(self.source, request, self.takes)
+        body = self._encode(request)
         started = time.monotonic()
         reply, cost = await self._complete(body)
         latency = time.monotonic() - started
@@ -83,9 +80,17 @@ class LiteLLMModel(Model):
             prediction = openai.decode(reply)
         except (MalformedReply, ErrorReply) as error:
             raise RequestError(self._say(error)) from None
-        text, met = until_stop(prediction.text or "", request.stop)
-        reason = "stop" if met and not prediction.tool_calls else prediction.stop_reason
-        return replace(prediction, text=text, stop_reason=reason, latency=latency, cost=cost)
+        return replace(stopped(prediction, request.stop), latency=latency, cost=cost)
+
+    def _encode(self, request: Generate) -> dict[str, Any]:
+        if isinstance(request.prompt, str):
+            raise Unsupported(f"{self.name} takes messages, no raw text")
+        if has_images(request.prompt) and not self.capabilities.images:
+            raise Unsupported(f"{self.name} is not known to take images (add ,images=true if it does)")
+        if request.logprobs is not None:
+            raise Unsupported(f"{self.name} gives no log-probabilities of what it writes")
+        _, body = openai.encode(self.source, request, self.takes)
+        return body
 
     async def _complete(self, body: dict[str, Any]) -> tuple[bytes | None, float | None]:
         """The reply in the OpenAI dialect, and what litellm says it cost; None where a filter refused the prompt."""

@@ -119,7 +119,10 @@ def cost_of(model: Model, usage: Usage) -> float | None:
     own = own_price(plain_name(model))
     if own is None:
         return model.price(usage)
-    return 0.0 if own.per_hour is not None else own.cost(usage)
+    if own.per_hour is not None:
+        return 0.0
+    cost = own.cost(usage)
+    return None if cost is None else model.share * cost
 
 
 def plain_name(model: Model) -> str:

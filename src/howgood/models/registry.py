@@ -8,20 +8,18 @@ its object takes (name, source, *, options...) and returns a `Model`; the keywor
 from __future__ import annotations
 
 import importlib
-import inspect
 import os
 import re
-import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, ValidationError, convert
+from msgspec import Struct
 
-from howgood.core.errors import HowgoodError, ModelError, UnknownName
-from howgood.core.registry import describe_type
+from howgood.core.errors import ModelError, UnknownName
+from howgood.core.options import parse_options
 from howgood.models.base import Model
 
 ENTRY_POINTS = "howgood.models"
@@ -54,7 +52,7 @@ def load_model(name: str) -> Model:
     kind, rest = _find(plain)
     given = kind.source(rest)
     target = kind.load()
-    return target(name, **given, **_parse(plain, target, options, taken=given))
+    return target(name, **given, **parse_options("model", plain, target, options, taken=given))
 
 
 def canonical_model(name: str) -> str:
@@ -115,29 +113,6 @@ def _is_local(path: str) -> bool:
 
 def _absolute(path: str) -> str:
     return os.path.abspath(os.path.expanduser(path))
-
-
-def _parse(name: str, target: Callable[..., Model], options: list[str], taken: Iterable[str]) -> dict[str, Any]:
-    """Options as the types the target declares."""
-    parameters = inspect.signature(target).parameters.values()
-    known = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in taken}
-    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    out: dict[str, Any] = {}
-    for option in options:
-        key, equals, value = option.partition("=")
-        if key not in known:
-            takes = f"{name} takes: {', '.join(known)}." if known else f"{name} takes none."
-            raise UnknownName("model option", key, known, takes)
-        if not equals:
-            raise HowgoodError(f"model option {key} needs a value: {key}=VALUE")
-        try:
-            out[key] = convert(value, hints.get(key, str), strict=False)
-        except ValidationError:
-            raise HowgoodError(f"model option {key} takes {describe_type(hints[key])}, not '{value}'") from None
-    missing = [key for key, p in known.items() if p.default is p.empty and key not in out]
-    if missing:
-        raise HowgoodError(f"{name} needs an option: {name},{missing[0]}=VALUE")
-    return out
 
 
 @cache

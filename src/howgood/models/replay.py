@@ -69,7 +69,9 @@ class ReplayModel(Model):
         self._epochs = _epochs(path, self._key, self._answers)
         self._sha256 = digest(path)
         texts, scores = self._text is not None, "logprobs" in columns
-        self.capabilities = Capabilities(generate=texts, loglikelihood=scores, completion=True, chat=True, images=texts)
+        self.capabilities = Capabilities(
+            generate=texts, loglikelihood=scores, completion=True, chat=True, images=texts, samples=False
+        )
 
     def describe(self) -> dict[str, Any]:
         return {

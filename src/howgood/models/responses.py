@@ -128,12 +128,13 @@ class Responses:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = self._connect()
             self._prepare()
+            writing = self._connect()
         except (sqlite3.Error, OSError) as error:
             raise HowgoodError(f"cannot use the cache {path}: {error}. {_remedy(path, error)}") from error
         self._reading = threading.Lock()
         self._claims: set[bytes] = set()
         self._told = False
-        self._writer = Writer(self._connect, self._renew, lambda: LEASE / 3 if self._claims else None)
+        self._writer = Writer(writing, self._renew, lambda: LEASE / 3 if self._claims else None)
 
     def read(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -268,10 +269,12 @@ class Responses:
         if db.execute("SELECT 1 FROM answers WHERE key = ?", (digest,)).fetchone():
             return "answered"
         self._renew(db, claiming=True)
+        # A claim of our own that we do not hold was given back in vain, as on a full disk.
+        left = "claims.owner = :owner AND NOT :held"
         taken = db.execute(
             "INSERT INTO claims VALUES (:key, :owner) ON CONFLICT (key) DO UPDATE SET owner = excluded.owner "
-            f"WHERE NOT {LIVE.format('claims.owner')}",
-            {"key": digest, "owner": self.owner, "now": time.time()},
+            f"WHERE {left} OR NOT {LIVE.format('claims.owner')}",
+            {"key": digest, "owner": self.owner, "now": time.time(), "held": digest in self._claims},
         )
         if not taken.rowcount:
             return "busy"

@@ -67,13 +67,6 @@ class Server(Struct, frozen=True):
         return DIALECTS[self.dialect].headers("") | ({self.key_header: secret} if secret else {})
 
 
-class Traits(Struct, frozen=True):
-    """What is known about a model by its name: what it `takes` in a request, and whether it `thinks` unasked."""
-
-    takes: Takes
-    thinks: bool = False
-
-
 SERVERS = {
     "openai": Server(
         "https://api.openai.com/v1", "OPENAI_API_KEY", needs_key=True, provider="openai", images=True, thinking="effort"
@@ -143,22 +136,22 @@ def server_at(url: str) -> Server:
     return Server(url.rstrip("/"))
 
 
-def traits_of(server: Server, model: str) -> Traits:
-    """What is known about a model on a server. Names of deployments and local models may say nothing; then it is taken
-    for one that does not think."""
+def takes_of(server: Server, model: str) -> Takes:
+    """What a model on a server takes in a request, as its name tells. Names of deployments and local models may say
+    nothing; then it is taken for one that does not think."""
     bare = model.rsplit("/", 1)[-1].lower()
     if server.dialect == "anthropic":
         return _claude(bare)
     if server.dialect == "google":
         return _gemini(bare)
     hosted = server.provider in ("openai", "azure", "openrouter")
-    openais = hosted and re.match(r"o\d|gpt-([5-9]|\d\d)(?!.*chat)", bare) is not None
+    openais = hosted and re.match(r"o\d|gpt-([5-9]|[12]\d)(?!.*chat)", bare) is not None
     # OpenRouter drops what Anthropic's newer models do not take, so it is not sent, and describe() says so.
-    sampling = not openais and not (hosted and "claude" in bare and not _claude(bare).takes.sampling)
+    sampling = not openais and not (hosted and "claude" in bare and not _claude(bare).sampling)
     thinks = openais or THINKERS.search(bare) is not None
     thinking = server.thinking if openais or server.provider != "openai" else None
     length: LengthField = "max_completion_tokens" if server.provider in ("openai", "azure") else "max_tokens"
-    return Traits(Takes(sampling, not thinks, length, thinking), thinks)
+    return Takes(sampling, not thinks, length, thinking)
 
 
 THINKERS = re.compile(
@@ -168,30 +161,30 @@ THINKERS = re.compile(
 """Open models that think before they answer, by their names on the Hugging Face Hub and at Ollama."""
 
 
-def _claude(name: str) -> Traits:
+def _claude(name: str) -> Takes:
     """Claude up to 4.6 is told a budget, from 4.6 on a level, and from 4.7 on takes no temperature or top_p
     (https://platform.claude.com/docs/en/about-claude/models/migration-guide). Other models behind this dialect take
     what all of them did."""
     if not name.startswith("claude"):
-        return Traits(Takes())
+        return Takes()
     found = re.match(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2})(?!\d))?(?!\d)", name)
     version = (int(found[1]), int(found[2] or 0)) if found else None
     if re.match(r"claude-(v\d|instant)", name):
         version = (1, 0)
     if version is None or version >= (4, 7):
-        return Traits(Takes(sampling=False, stops=False, thinking="adaptive"), thinks=True)
+        return Takes(sampling=False, stops=False, thinking="adaptive")
     if version == (4, 6):
-        return Traits(Takes(thinking="either"))
-    return Traits(Takes(thinking="budget" if version >= (3, 7) else None))
+        return Takes(thinking="either")
+    return Takes(thinking="budget" if version >= (3, 7) else None)
 
 
-def _gemini(name: str) -> Traits:
+def _gemini(name: str) -> Takes:
     """Gemini 2.5 thinks within a budget, later ones at a level (https://ai.google.dev/gemini-api/docs/thinking)."""
     found = re.search(r"gemini-(\d+)(?:\.(\d+))?", name)
     version = (int(found[1]), int(found[2] or 0)) if found else (0, 0)
     if version < (2, 5):
-        return Traits(Takes())
-    return Traits(Takes(stops=False, thinking="level" if version >= (3, 0) else "budget"), thinks=True)
+        return Takes()
+    return Takes(stops=False, thinking="level" if version >= (3, 0) else "budget")
 
 
 def _azure() -> Server:

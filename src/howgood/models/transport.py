@@ -245,10 +245,17 @@ class Transport:
                     raise Transient(self._say(call.url, words)) from None
         except Unusable as error:
             raise RequestError(self._say(call.url, str(error)), fatal=error.fatal) from None
-        except aiohttp.ClientSSLError as error:
+        except aiohttp.ClientConnectorCertificateError as error:
             raise RequestError(self._say(call.url, f"has no valid certificate: {error}"), fatal=True) from None
+        except aiohttp.ClientSSLError as error:
+            raise Transient(self._say(call.url, f"could not agree on TLS: {error}"), fatal=True) from None
+        except aiohttp.ConnectionTimeoutError as error:
+            raise Transient(self._unreached(error), "timeout", fatal=True) from None
         except aiohttp.ClientConnectorError as error:
             raise Transient(self._unreached(error.os_error), fatal=True) from None
+        except aiohttp.ClientHttpProxyError as error:  # whose text has the proxy's URL, with user and password
+            words = f"is not let through by the proxy: {error.status}, {error.message}"
+            raise Transient(self._say(call.url, words), fatal=True) from None
         except Silent:
             raise Transient(self._say(call.url, "stood still in the middle of its reply"), "timeout") from None
         except TimeoutError:

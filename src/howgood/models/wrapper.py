@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from howgood.core.types import Prediction, Prompt, Usage
+from howgood.core.types import Generate, Prediction, Prompt, Usage
 from howgood.models.base import Echo, Model
 
 
@@ -14,7 +14,7 @@ class Wrapper(Model):
     def __init__(self, model: Model) -> None:
         self.model = model
         self.name, self.capabilities = model.name, model.capabilities
-        self.concurrency, self.paid = model.concurrency, model.paid
+        self.concurrency, self.paid, self.share = model.concurrency, model.paid, model.share
 
     def describe(self) -> dict[str, Any]:
         return self.model.describe()
@@ -24,6 +24,9 @@ class Wrapper(Model):
 
     def price(self, usage: Usage) -> float | None:
         return self.model.price(usage)
+
+    def check_request(self, request: Generate) -> None:
+        self.model.check_request(request)
 
     async def echo(self, request: Echo) -> Prediction:
         return await self.model.echo(request)

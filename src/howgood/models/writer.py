@@ -19,13 +19,11 @@ TOGETHER = 500
 
 
 class Writer:
-    """Writes through the connection that `connect` makes. `always` is done in every transaction; where `idle` gives a
+    """Writes through a connection that is its alone. `always` is done in every transaction; where `idle` gives a
     number, also after so many seconds without any other work."""
 
-    def __init__(
-        self, connect: Callable[[], sqlite3.Connection], always: Work[None], idle: Callable[[], float | None]
-    ) -> None:
-        self._connect, self._always, self._idle = connect, always, idle
+    def __init__(self, db: sqlite3.Connection, always: Work[None], idle: Callable[[], float | None]) -> None:
+        self._db, self._always, self._idle = db, always, idle
         self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]]] = queue.SimpleQueue()
         threading.Thread(target=self._write, name="howgood-cache", daemon=True).start()
 
@@ -37,18 +35,17 @@ class Writer:
         return future
 
     def _write(self) -> None:
-        db = self._connect()
         while True:
             works = self._gather()
             try:
-                self._commit(db, works)
+                self._commit(self._db, works)
             except _NoTurn as error:
                 for _, future in works:
                     future.set_exception(error.why)
             except Exception:
                 for work, future in works:  # one by one, so that each gets its own error and spoils no other
                     try:
-                        self._commit(db, [(work, future)])
+                        self._commit(self._db, [(work, future)])
                     except Exception as error:
                         future.set_exception(error.why if isinstance(error, _NoTurn) else error)
 

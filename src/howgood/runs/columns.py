@@ -207,6 +207,19 @@ def trials(held: Contents) -> Iterator[Trial]:
             file.close()
 
 
+def written(held: Contents) -> Iterator[tuple[Trial, bool]]:
+    """All trials in the order in which they were written, and whether each is the one that counts: those that failed
+    and were run again took something too."""
+    decode = msgspec.json.Decoder(Trial).decode
+    for number, path in enumerate(held.files):
+        for offset, line in journal.lines(path):
+            try:
+                trial = decode(line)
+            except msgspec.DecodeError:
+                continue
+            yield trial, held.places.get(key_of(trial.index, trial.epoch)) == number << 48 | offset
+
+
 def frames(held: Contents) -> Iterator[pl.DataFrame]:
     """The trials that count as frames of at most `BATCH` rows and about `BATCH_TEXT` characters of prompts."""
     import polars as pl

@@ -105,12 +105,10 @@ async def carry_on(
         current = store.load(run.path)
         if current.status == "finished":
             return current
-        run.status, run.seconds = current.status, current.seconds
+        run.seconds = current.seconds + store.unsaved_seconds(current)
         held = columns.contents(run.path)
         progress, done = _so_far(plan, held)
-        progress.seconds = run.seconds + store.unsaved_seconds(run)
-        if progress.spent is not None and current.spent is not None:
-            progress.spent = max(progress.spent, current.spent)  # failures that were replaced since had been paid for
+        progress.seconds = run.seconds
         budget = parse_budget(plan.options.budget) if plan.options.budget else None
         run.status, run.message = "running", None
         store.save(run)
@@ -177,8 +175,8 @@ def _so_far(plan: Plan, held: columns.Contents) -> tuple[Progress, set[Key]]:
     """How far a run's journals have come, and which trials need not be run again."""
     done: set[Key] = set(held.places) - held.failed
     progress = Progress(plan.total)
-    for trial in columns.trials(held):
-        if key_of(trial.index, trial.epoch) in done:
+    for trial, counts in columns.written(held):
+        if counts and key_of(trial.index, trial.epoch) in done:
             progress.add(trial)
         else:
             progress.pay(trial)

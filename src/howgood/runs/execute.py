@@ -13,7 +13,7 @@ import msgspec
 
 from howgood.calls.base import opened
 from howgood.core.errors import HowgoodError, RequestError, Unsupported
-from howgood.core.types import NOT_JUDGED, Image, Instance, Message, Prediction, Score, Trial
+from howgood.core.types import NOT_JUDGED, Image, Instance, Message, Paid, Prediction, Score, Trial
 from howgood.models import prices
 from howgood.models.base import THINKING, TRIAL, Model, split_thinking
 from howgood.models.prices import OwnPrice
@@ -122,10 +122,14 @@ class _Engine:
         stopper = asyncio.create_task(_stop_workers(self.stop, workers))
         try:
             await asyncio.wait(workers)
+        except asyncio.CancelledError:
+            self.ending = self.ending or Ending("interrupted", STOPPED)  # a model may hold on; no new trial starts
+            raise
         finally:
             stopper.cancel()
             for task in workers:
                 task.cancel()
+            await asyncio.wait(workers)  # they may write as long as they have not ended
         for task in workers:
             if not task.cancelled() and (error := task.exception()):
                 raise error
@@ -180,13 +184,16 @@ class _Engine:
         before it finished, so that all trials together cost what the machine does."""
         now = self.look_at_the_clock()
         passed, self.finished = now - self.finished, now
+        prediction, fresh = trial.prediction, trial.prediction.fresh
         if price.per_hour is not None:
             cost: float | None = price.per_hour * passed / 3600
-        elif trial.score.outcome in NOT_JUDGED and not trial.prediction.usage.input:
+            fresh = fresh and Paid(fresh.usage, cost)
+        elif trial.score.outcome in NOT_JUDGED and not prediction.usage.input:
             return trial
         else:
-            cost = price.cost(trial.prediction.usage)
-        return msgspec.structs.replace(trial, prediction=msgspec.structs.replace(trial.prediction, cost=cost))
+            cost = prices.cost_of(self.model, prediction.usage)
+            fresh = fresh and Paid(fresh.usage, prices.cost_of(self.model, fresh.usage))
+        return msgspec.structs.replace(trial, prediction=msgspec.structs.replace(prediction, cost=cost, fresh=fresh))
 
     def _count(self, trial: Trial) -> None:
         self.progress.add(trial)

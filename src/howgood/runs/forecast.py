@@ -131,18 +131,19 @@ def most(request: Request, model: Model) -> dict[Kind, float]:
 
 
 def samples(trial: Trial, request: Request, model: Model) -> tuple[Sample, Sample | None]:
-    """What a trial took in tokens and in dollars (None: not known); one from howgood's cache took nothing."""
-    usage, length = trial.prediction.usage, float(size(request))
+    """What a trial took in tokens and in dollars (None: not known); one from howgood's cache took nothing. What one of
+    several requests can take at most is not known."""
+    prediction, length = trial.prediction, float(size(request))
+    usage, several = prediction.usage, bool(prediction.attempts or prediction.transcript)
     longest = max(request.max_tokens if isinstance(request, Generate) else 0, usage.output)
     full = Usage(usage.input, longest, usage.cached, 0, usage.cache_writes)
-    paid = not trial.prediction.replayed
-    tokens = Sample(length, (usage.input + usage.output) * paid, usage.input * paid, usage.input + longest)
-    cost = trial.prediction.cost
+    paid, cost = prediction.paid.usage, prediction.paid.cost
+    tokens = Sample(length, paid.input + paid.output, paid.input, None if several else usage.input + longest)
     if cost is None and trial.score.outcome != "failed":
         return tokens, None
-    reading = cost_of(model, Usage(usage.input, 0, usage.cached, 0, usage.cache_writes)) if usage.input else 0.0
-    taken = (cost or 0.0) * paid
-    return tokens, Sample(length, taken, min(taken, reading or 0.0), cost_of(model, full))
+    reading = cost_of(model, Usage(paid.input, 0, paid.cached, 0, paid.cache_writes)) if paid.input else 0.0
+    taken = cost or 0.0
+    return tokens, Sample(length, taken, min(taken, reading or 0.0), None if several else cost_of(model, full))
 
 
 class Pilot:

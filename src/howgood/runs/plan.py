@@ -22,7 +22,7 @@ from howgood.calls.methods.registry import apply, load
 from howgood.core.errors import DataError, HowgoodError, Unsupported
 from howgood.core.registry import Card, canonical, find, parse_parameters
 from howgood.core.text import digest
-from howgood.core.types import Generate, Instance, Prompt, Request, Rolling, Rules
+from howgood.core.types import Generate, Instance, Message, Prompt, Request, Rolling, Rules
 from howgood.inputs.base import Inputs
 from howgood.inputs.fewshot import Pool, Shots
 from howgood.inputs.sampling import sample
@@ -165,7 +165,15 @@ def _bound(
     )
     plan = Plan(name, card, parameters, options, benchmark, rules, chosen, total, pool)
     requests = [_without_seed(plan.request(probe)) for probe in probes]
+    _check_settings(model, requests[0])
     return replace(plan, rules=msgspec.structs.replace(rules, call=rules.call | {"prompts": digest(requests)}))
+
+
+def _check_settings(model: Model, request: Request) -> None:
+    """Raises `Unsupported` for what every request asks of a model that cannot do it, whatever the instance."""
+    if isinstance(request, Generate):
+        plain = "" if isinstance(request.prompt, str) else (Message("user", ""),)
+        model.check_request(msgspec.structs.replace(request, prompt=plain))
 
 
 def _without_seed(request: Request) -> Request:

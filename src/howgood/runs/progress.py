@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from howgood.core.types import NOT_JUDGED, RunStatus, Trial, Usage
+from howgood.core.types import NOT_JUDGED, Run, RunStatus, Trial, Usage
 from howgood.runs.budget import Budget
 from howgood.runs.columns import as_text
 from howgood.runs.forecast import CHARACTERS, Forecast
@@ -50,8 +50,8 @@ class Progress(Struct):
         prediction = trial.prediction
         if prediction.replayed:
             return
-        self.tokens += (prediction.usage.input + prediction.usage.output) or _rough_tokens(trial)
-        cost = prediction.cost
+        usage, cost = prediction.paid.usage, prediction.paid.cost
+        self.tokens += (usage.input + usage.output) or _rough_tokens(trial)
         if cost is None and trial.score.outcome in NOT_JUDGED:
             return
         self.spent = None if cost is None or self.spent is None else self.spent + cost
@@ -62,6 +62,11 @@ class Ending(Struct, frozen=True):
 
     status: RunStatus
     message: str
+
+
+def stopped(run: Run) -> bool:
+    """Whether a run was stopped from outside, as by Ctrl-C: then what was to follow it is not wanted either."""
+    return run.status == "interrupted" and run.message == STOPPED
 
 
 def _rough_tokens(trial: Trial) -> int:

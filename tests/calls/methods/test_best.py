@@ -83,7 +83,7 @@ async def test_the_judge_takes_one_wherever_it_stands_and_is_paid_for(seed: int)
     call = judged_by(Judge(name="judge"))
     found = await call(call.request(SUM, (), seed), Scripted("4", "5", "6"))
     assert (found.text, found.attempts) == ("5", ("4", "5", "6"))
-    assert (found.cost, found.usage, found.latency) == (1.0, Usage(input=40, output=4), 2.0)
+    assert (found.cost, found.usage, found.latency) == (1.0, Usage(input=40, output=4), 1.0)
     assert "2 + 3?" in asked[0]
     assert call.describe()["methods"][0]["by"] == "judge"
 

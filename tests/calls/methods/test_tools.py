@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 from method_models import CHATS, Calling, Scripted, spent, wants
 
@@ -97,7 +98,8 @@ def test_functions_are_told_by_their_hints_and_docstrings(file: Path) -> None:
     assert point["$defs"]["Point"]["required"] == ["x"]
     told = call.describe()["methods"][0]
     assert (told["tools"], told["steps"]) == (list(tools), 10)
-    assert told["from"][0]["python"] == "functions.py"
+    renamed = file.rename(file.with_name("renamed.py"))
+    assert Tools(Generation(), python=renamed).bind(CHATS, Settings()).describe()["methods"][0] == told
 
 
 async def test_the_model_calls_until_it_answers(file: Path) -> None:
@@ -168,6 +170,10 @@ async def test_a_model_that_only_calls_gives_no_answer(file: Path) -> None:
     assert found.stop_reason == "length"
     assert judge(Numeric(), SUM, found).outcome == "truncated"
     assert found.cost == 0.75
+    last = msgspec.structs.replace(wants(("add", "{}")), text="#### 5, or so I guess")
+    found, _ = await ask(file, wants(("add", "{}")), last, steps=1)
+    assert judge(Numeric(), SUM, found).outcome == "truncated"
+    assert found.transcript[-1].content == "#### 5, or so I guess"
 
 
 async def test_a_turn_of_very_many_calls_is_answered_in_bounds(file: Path) -> None:

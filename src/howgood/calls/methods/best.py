@@ -86,8 +86,10 @@ class Best(Method):
                     raise
                 error = str(failure)
         texts, reasons = tuple(s.text or "" for s in samples), tuple(s.stop_reason for s in samples)
+        # The samples were asked for at once, and the judge after them.
+        latency = max(s.latency for s in samples) + sum(part.latency for part in parts[len(samples) :])
         whole = summed(samples[place], parts)
-        return msgspec.structs.replace(whole, attempts=texts, stop_reasons=reasons, error=error)
+        return msgspec.structs.replace(whole, attempts=texts, stop_reasons=reasons, latency=latency, error=error)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:

@@ -53,7 +53,6 @@ class Retrieval(Method):
         assert self.documents is not None
         assert self.index is not None
         return {
-            "docs": self.docs.name,
             "digest": self.documents.digest,
             "passages": len(self.documents.passages),
             "k": self.k,

@@ -101,7 +101,7 @@ class Tools(Method):
                 if not calls or parts[-1].error is not None:
                     break
                 if step == self.steps:
-                    parts[-1] = msgspec.structs.replace(parts[-1], stop_reason="length")
+                    parts[-1] = msgspec.structs.replace(parts[-1], text="", stop_reason="length")
                     break
                 for place, call in enumerate(calls):
                     transcript.append(Message("tool", await self._result(call, place), tool_call_id=call.id))

@@ -56,7 +56,7 @@ class PythonTools:
         self.tools = tuple(function.tool for function in self._functions.values())
 
     def describe(self) -> dict[str, Any]:
-        return {"python": self._path.name, "sha256": digest(self._path)}
+        return {"python": digest(self._path)}
 
     def open(self) -> AbstractAsyncContextManager[None]:
         return nullcontext()
@@ -116,7 +116,7 @@ def _module(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent))  # so that it can import its neighbours, as a script can
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise HowgoodError(f"{path}: {_words(error)}") from error
     finally:
         sys.path.remove(str(path.parent))

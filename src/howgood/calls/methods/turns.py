@@ -9,7 +9,7 @@ import msgspec
 
 from howgood.calls.base import Call, Settings
 from howgood.calls.methods.base import Method, chat, concluded, needs_chat, said, single, written
-from howgood.core.errors import DataError, RequestError
+from howgood.core.errors import DataError, RequestError, Unsupported
 from howgood.core.text import digest
 from howgood.core.types import Generate, Instance, Message, Prediction, Request
 from howgood.models.base import Capabilities, Model
@@ -45,6 +45,8 @@ class Turns(Method):
 
     def bind(self, can: Capabilities, settings: Settings) -> Turns:
         needs_chat(can, settings, self.name)
+        if not can.samples:
+            raise Unsupported("the model has one answer to each question, and turns asks for another")
         return replace(self, inner=single(self.inner, self.name).bind(can, settings))
 
     def told(self) -> dict[str, Any]:

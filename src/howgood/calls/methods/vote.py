@@ -10,7 +10,7 @@ import msgspec
 from howgood.calls.base import Call, Settings
 from howgood.calls.generation import together
 from howgood.calls.methods.base import Method, sampled, single
-from howgood.core.errors import HowgoodError
+from howgood.core.errors import HowgoodError, Unsupported
 from howgood.core.types import Instance, Prediction, Request
 from howgood.models.base import Capabilities, Model
 from howgood.outputs.base import Outputs
@@ -25,6 +25,8 @@ def sampling(call: Call, can: Capabilities, settings: Settings, n: int, method: 
     they would all be the same."""
     if n < 1:
         raise HowgoodError(f"{method},n={n}: it takes at least one sample")
+    if n > 1 and not can.samples:
+        raise Unsupported(f"the model has one answer to each question, of which {method} would take {n}")
     if settings.temperature is None:
         settings = msgspec.structs.replace(settings, temperature=TEMPERATURE)
     elif settings.temperature == 0 and n > 1:
@@ -53,7 +55,8 @@ class Vote(Method):
 
     async def __call__(self, request: Request, model: Model) -> Prediction:
         samples, error = await sampled(self.inner, request, model, self.n, self.name)
-        return msgspec.structs.replace(together(samples), error=error)
+        latency = max(sample.latency for sample in samples)  # they were asked for at once
+        return msgspec.structs.replace(together(samples), latency=latency, error=error)
 
     def imagine(self, instance: Instance, right: bool) -> Prediction:
         one = super().imagine(instance, right)

@@ -55,6 +55,7 @@ class _Details(Struct):
 class _Usage(Struct):
     prompt_tokens: Any = None
     completion_tokens: Any = None
+    total_tokens: Any = None
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
     cost: Any = None
@@ -228,9 +229,11 @@ def usage_of(usage: _Usage | None) -> Usage:
     if usage is None:
         return Usage()
     prompt, completion = usage.prompt_tokens_details or _Details(), usage.completion_tokens_details or _Details()
+    read, written = count(usage.prompt_tokens) or 0, count(usage.completion_tokens) or 0
     return Usage(
-        input=count(usage.prompt_tokens) or 0,
-        output=count(usage.completion_tokens) or 0,
+        input=read,
+        # xAI counts thinking in the total alone: docs.x.ai/docs/key-information/consumption-and-rate-limits
+        output=max(written, (count(usage.total_tokens) or 0) - read),
         cached=count(prompt.cached_tokens) or 0,
         reasoning=count(completion.reasoning_tokens) or 0,
         cache_writes=count(prompt.cache_write_tokens) or 0,

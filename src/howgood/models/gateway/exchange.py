@@ -125,11 +125,13 @@ class Exchange:
         except ConnectionResetError:
             raise
         except Exception as error:
-            bill.predictions = self.predictions
+            if not told or len(self.predictions) > index:  # else nobody knows what the answer that broke off took
+                bill.predictions = self.predictions
             if not response.prepared:
                 raise
             await write(events.error(self._refusal(error)))
-        bill.predictions = self.predictions
+        else:
+            bill.predictions = self.predictions
         return response
 
     async def _send(self, request: Generate | Echo) -> Prediction:

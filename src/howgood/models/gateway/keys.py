@@ -77,7 +77,8 @@ def read_keys(path: Path) -> dict[str, Key]:
 @dataclass
 class Bill:
     """The most that a call can take, while it is under way, and then what it took. A call that ends without saying so
-    (its client went away) is charged the most: its model may have been paid."""
+    (its client went away, its stream broke off, its server tells no tokens) is charged the most: its model may have
+    been paid."""
 
     tokens: int
     dollars: float | None
@@ -163,11 +164,16 @@ class Account:
             self.spent_dollars += bill.dollars or 0.0
             self.all_known = self.all_known and bill.dollars is not None
             return
+        counted = True
         for prediction in bill.predictions:
+            tokens = prediction.usage.input + prediction.usage.output
             self.usage += prediction.usage
-            self.spent_tokens += prediction.usage.input + prediction.usage.output
+            self.spent_tokens += tokens
+            counted = counted and (tokens > 0 or prediction.stop_reason == "filter")
             if prediction.cost is not None:
                 self.spent_dollars += prediction.cost
+        if not counted:  # a server that does not tell must not make a budget endless
+            self.spent_tokens += bill.tokens
         if any(prediction.cost is None for prediction in bill.predictions):
             self.spent_dollars += bill.dollars or 0.0
             self.all_known = self.all_known and bill.dollars is not None

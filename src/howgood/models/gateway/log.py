@@ -39,7 +39,7 @@ class Log:
     def __init__(self, path: Path, keys: Sequence[str] = ()) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab", buffering=0)
-        self._keys = [key.encode() for key in keys]
+        self._keys = [msgspec.json.encode(key)[1:-1] for key in keys]  # as JSON has them: " is \\"
 
     def write(self, call: Call) -> None:
         line = scrub_bytes(msgspec.json.encode(call))

@@ -134,8 +134,7 @@ class Probe:
         prediction = await self.model.send(request)
         if prediction.error is not None:
             raise RequestError(prediction.error)
-        self.usage += prediction.usage
-        self.cost = None if self.cost is None or prediction.cost is None else self.cost + prediction.cost
+        self._count(prediction)
         return prediction
 
     async def write(self, text: str, tokens: int, logprobs: int | None = None) -> Prediction:
@@ -172,11 +171,15 @@ class Probe:
         except Unsupported:
             self.requests -= 1
             return None
-        self.usage += prediction.usage
+        self._count(prediction)
         # What has no log-probability is the text's first token, or one that the server sets before it.
         unscored = prediction.text or ""
         first = [unscored] if unscored and text.startswith(unscored) else []
         return [*first, *(token.text for token in prediction.tokens)]
+
+    def _count(self, prediction: Prediction) -> None:
+        self.usage += prediction.usage
+        self.cost = None if self.cost is None or prediction.cost is None else self.cost + prediction.cost
 
     async def extends(self, text: str, continuation: str) -> bool:
         """Whether the tokens of `text` stay what they are when `continuation` follows, so that it is scored after

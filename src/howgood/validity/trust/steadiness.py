@@ -90,12 +90,10 @@ async def repeatable(probe: Probe) -> Found:
         sum(_said(answer) == first[text] for text in prompts for answer in found[text]) for found in (alone, among)
     )
     of = REPEATS * len(prompts)
+    verdict: Verdict = "wrong" if same < of else "ok" if same_among == of else "doubtful"
     if same < of:
         # The commonest answer is the fairer share where the first was the odd one out.
         same = sum(Counter(map(_said, alone[text])).most_common(1)[0][1] for text in prompts)
-        verdict: Verdict = "wrong" if same < of else "doubtful"
-    else:
-        verdict = "ok" if same_among == of else "doubtful"
     return Found(
         verdict, f"the same answer {same} of {of} times alone, {same_among} of {of} among others", same / of, 1.0
     )

@@ -241,7 +241,7 @@ def test_a_uniform_model_has_the_perplexity_of_its_vocabulary() -> None:
     assert not any(e.higher_is_better or e.percent for e in estimates.values())
 
 
-def test_perplexity_of_documents_is_bootstrapped() -> None:
+def test_perplexity_of_documents_takes_the_jackknifes_error() -> None:
     columns = documents(seed=1, count=62)
     word, byte, bits, token = Perplexity()(table(**columns))[0]
     nll, words = np.array(columns["nll"]), np.array(columns["words"])
@@ -249,10 +249,12 @@ def test_perplexity_of_documents_is_bootstrapped() -> None:
     se = math.sqrt(62 / 61 * np.sum((nll - rate * words) ** 2)) / words.sum()
     assert word.value == pytest.approx(math.exp(rate))
     assert word.se == pytest.approx(word.value * se)
-    assert word.method == "exp(nll/words), BCa bootstrap over 62 instances"
-    # Near the normal interval on the log scale, but not the same.
-    assert math.log(word.low) == pytest.approx(rate - 1.96 * se, abs=0.6 * se)
-    assert math.log(word.high) == pytest.approx(rate + 1.96 * se, abs=0.6 * se)
+    # Leaving a document out moves the rate by (y - R x)/(X - x); what documents weigh is worth (Σx)²/Σx² equal ones.
+    away = (nll - rate * words) / (words.sum() - words)
+    jackknifed, df = math.sqrt(61 / 62 * np.sum(away**2)), words.sum() ** 2 / np.sum(words**2) - 1
+    half = statistics.t_quantile(0.95, df) * jackknifed
+    assert (math.log(word.low), math.log(word.high)) == pytest.approx((rate - half, rate + half))
+    assert word.method == f"exp(nll/words), jackknife over 62 instances, t with {df:.3g} degrees of freedom"
     assert bits.low == pytest.approx(math.log2(byte.low))
     assert bits.high == pytest.approx(math.log2(byte.high))
     assert token.n == 62
@@ -261,11 +263,8 @@ def test_perplexity_of_documents_is_bootstrapped() -> None:
 def test_perplexity_of_few_documents_takes_t_on_the_log() -> None:
     columns = documents(seed=1, count=5)
     word = Perplexity(("word",))(table(**columns))[0][0]
-    assert word.method == "exp(nll/words), delta method, t"
-    half = statistics.t_quantile(0.95, 4) * (word.se or 0) / word.value
-    assert (math.log(word.low), math.log(word.high)) == pytest.approx(
-        (math.log(word.value) - half, math.log(word.value) + half)
-    )
+    assert math.log(word.high) - math.log(word.value) == pytest.approx(math.log(word.value) - math.log(word.low))
+    assert math.log(word.high) - math.log(word.value) > statistics.t_quantile(0.95, 4) * (word.se or 0) / word.value
 
 
 def test_one_document_tells_no_error_and_survives_json() -> None:
@@ -288,7 +287,8 @@ def test_perplexity_of_clusters_and_strata() -> None:
     estimates, groups = Perplexity(("word",))(table(**columns, clusters=clusters, strata=strata))
     assert estimates[0].clusters == 30
     assert estimates[0].method == (
-        "exp(nll/words), stratified by 2 strata, CR1 over 30 clusters, BCa bootstrap over 30 clusters"
+        "exp(nll/words), stratified by 2 strata, CR1 over 30 clusters, "
+        "jackknife over 30 clusters, t with 24.4 degrees of freedom"
     )
     assert [(g.name, g.group, g.n, g.clusters) for g in groups] == [
         ("word_perplexity", "s0", 30, 15),
@@ -304,10 +304,14 @@ def test_a_stratified_samples_perplexity_is_a_ratio_of_weighted_totals() -> None
     parts = [np.array([10, 14, 9]) - rate * np.array([4, 6, 4]), np.array([40, 50]) - rate * 10]
     variance = 30**2 * parts[0].var(ddof=1) / 3 + 2**2 * parts[1].var(ddof=1) / 2
     assert estimate.se == pytest.approx(math.exp(rate) * math.sqrt(variance) / 160)
-    assert estimate.method == "exp(nll/words), stratified by 2 strata, weighted to 32 instances, delta method, t"
+    # Words by 10, 10, 10, 1 and 1: 40, 60, 40, 10, 10, worth 160²/7,000 = 3.66 equal documents, in two strata.
+    assert estimate.method == (
+        "exp(nll/words), stratified by 2 strata, weighted to 32 instances, "
+        "jackknife over 5 instances, t with 1.66 degrees of freedom"
+    )
 
 
-def test_a_weighted_perplexity_is_bootstrapped_around_itself() -> None:
+def test_a_weighted_perplexity_lies_in_its_interval() -> None:
     columns = documents(seed=3, count=60)
     columns["nll"][40:] = [3 * x for x in columns["nll"][40:]]
     strata = ["a"] * 40 + ["b"] * 20
@@ -315,7 +319,7 @@ def test_a_weighted_perplexity_is_bootstrapped_around_itself() -> None:
         Perplexity(("word",))(table(**columns, strata=strata, sizes=sizes))[0][0]
         for sizes in (None, {"a": 40, "b": 2000})
     )
-    assert "weighted to 2,040 instances, BCa bootstrap over 60 instances" in weighted.method
+    assert "weighted to 2,040 instances, jackknife over 60 instances" in weighted.method
     assert weighted.low < weighted.value < weighted.high
     assert plain.high < weighted.low
 

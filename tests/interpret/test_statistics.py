@@ -279,6 +279,25 @@ def law_school() -> np.ndarray:
     return np.stack([np.ones(15), x, y, x * x, y * y, x * y], axis=1)
 
 
+def test_jackknife_of_a_mean_is_its_error() -> None:
+    x = np.random.default_rng(0).random(12)
+    totals = np.stack([x, np.ones(12)], axis=1)
+    mean = lambda t: t[..., 0] / t[..., 1]  # noqa: E731
+    assert statistics.jackknife(totals, mean) == pytest.approx(statistics.mean_se(x).se)
+    strata = np.repeat([0, 1, 2], 4)
+    assert statistics.jackknife(totals, mean, strata) == pytest.approx(statistics.mean_se(x, strata).se)
+
+
+def test_jackknife_of_the_law_school_data() -> None:
+    # Efron & Tibshirani 1993, An Introduction to the Bootstrap, section 11.5: .1425 with the factor (n-1)/n.
+    assert statistics.jackknife(law_school(), correlation) == pytest.approx(0.1425, abs=5e-5)
+
+
+def test_one_text_with_all_the_words_shows_no_error() -> None:
+    totals = np.array([[3.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
+    assert statistics.jackknife(totals, lambda t: t[..., 0] / t[..., 1]) is None
+
+
 def test_bca_of_the_law_school_data() -> None:
     # Efron's data of 15 law schools (An Introduction to the Bootstrap, 1993).
     totals = law_school()

@@ -9,13 +9,19 @@ from msgspec import Struct
 
 from howgood.core.errors import DataError
 from howgood.core.types import Estimate
-from howgood.interpret import power, statistics
+from howgood.interpret import power, randomisation, statistics
 from howgood.interpret.design import Design
 from howgood.interpret.estimate import Per, mean_estimate, unit_count
+from howgood.interpret.passk import solved
+from howgood.interpret.variance import Split, split_pair
 
 if TYPE_CHECKING:
     from howgood.interpret.statistics import Floats, Ints, Spread
     from howgood.interpret.table import Table
+
+
+MANY = 2_000
+"""From this many independent pairs on, t and the randomisation test agree and the latter only costs time."""
 
 
 class Comparison(Struct, frozen=True, omit_defaults=True):
@@ -26,7 +32,8 @@ class Comparison(Struct, frozen=True, omit_defaults=True):
     instances b does better, on `lost` worse: for right or wrong answers these are the flips. `correlation` is that of
     the two systems over instances. `unpaired` and `unpaired_p` are what an analysis of two separate samples would have
     said. `detectable` is the smallest difference this many instances show with 80 % power, and `needed` how many
-    instances a difference of the observed size takes (None where there is no difference or no spread).
+    instances a difference of the observed size takes (None where there is no difference or no spread). `split` says how
+    much of the error comes from the questions and how much from the sampling of answers, where both runs have epochs.
 
     `rules` are the lines in which the two runs' rules differ, as (name, a's, b's); `same_rules` is whether they played
     the same game all the same (a copy of the data from elsewhere differs in a line, but is the same game).
@@ -48,6 +55,7 @@ class Comparison(Struct, frozen=True, omit_defaults=True):
     needed: int | None
     rules: tuple[tuple[str, Any, Any], ...] = ()
     same_rules: bool = True
+    split: Split | None = None
 
 
 def compare(a: Table, b: Table, interpret: dict[str, Any], score: str | None = None) -> Comparison:
@@ -60,9 +68,11 @@ def compare(a: Table, b: Table, interpret: dict[str, Any], score: str | None = N
     name = score or part["score"] or next(iter(a.scores))
     if score is None and name not in b.scores:
         name = next((other for other in b.scores if other in a.scores), name)
-    if part["kind"] == "mean":
+    if part["kind"] == "passk" and name == (part["score"] or next(iter(a.scores))):
+        a, b, name = solved(a, part["ks"], name), solved(b, part["ks"], name), f"pass@{part['ks'][0]}"
+    if part["kind"] in ("mean", "passk"):
         return paired(a, b, name, macro=part["weighting"] == "stratum", unit=part["unit"])
-    if name == part["score"]:
+    if part["kind"] == "perplexity" and name == part["score"]:
         return paired_rate(a, b, name, "byte" if "byte" in part["units"] else part["units"][0])
     return paired(a, b, name)
 
@@ -79,18 +89,25 @@ def paired(
     stratified, clustered and weighted as in `Mean` (to the whole benchmark where one is a stratified sample, see
     `Design.of`).
 
-    Right-or-wrong scores take the exact McNemar test where instances are without clusters and count alike, others t on
-    d. Values in [0, 1] take the interval of `statistics.difference_interval`. Raises `DataError` without shared
-    instances.
+    Right-or-wrong scores take the exact McNemar test where instances are without clusters and count alike. Other values
+    in [0, 1] are many ties and few sizes, not a normal distribution: they take the randomisation test over instances or
+    clusters, where those are neither too few to reject anything by it nor so many that t says the same. The rest
+    take t on d. Values in [0, 1] take the interval of `statistics.difference_interval`. Raises `DataError` without
+    shared instances.
     """
     shared = match(a, b, by, macro, unit)
     x, y = a.score(score)[shared.rows_a], b.score(score)[shared.rows_b]
     spread, ends = shared.design.mean(y - x), (shared.design.mean(x), shared.design.mean(y))
     share = statistics.is_share(x) and statistics.is_share(y)
     gained, lost = int((y > x).sum()), int((y < x).sum())
-    p, test = _t_test(spread)
-    if statistics.is_binary(x) and statistics.is_binary(y) and shared.design.clusters is None and shared.design.equal:
+    p: float | None
+    binary = statistics.is_binary(x) and statistics.is_binary(y)
+    if binary and shared.design.clusters is None and shared.design.equal:
         p, test = statistics.mcnemar(gained, lost), "exact McNemar"
+    elif share and randomisation.FEWEST <= spread.units <= MANY:
+        p, test = _randomised(shared.design.contributions(y - x))
+    else:
+        p, test = _t_test(spread)
     form = _Form(score, shared, percent=share)
     interval = statistics.difference_interval(spread) if share else statistics.t_interval(spread)
     words = [*shared.design.words(spread), "t with two pseudo-pairs" if share else "t"]
@@ -112,6 +129,7 @@ def paired(
         unpaired_p=unpaired_p,
         detectable=detectable,
         needed=needed,
+        split=split_pair(a, b, score),
     )
 
 
@@ -121,29 +139,33 @@ def paired_rate(
     """The paired difference b - a of nll per unit: bits for each byte, else nats for each word, token or item, which is
     the difference of log perplexity. Lower is better. Only bytes and words mean the same to every tokenizer.
 
-    Each system's rate is a ratio of totals; the difference is linearised, documents (or clusters) being paired. The
-    interval is a seeded BCa bootstrap over them, or t where they are fewer than 20 or more than 10,000.
-    Raises `DataError` without shared instances.
+    Each system's rate is a ratio of totals, documents (or clusters) being paired; the error of the difference is the
+    jackknife's over them (see `Design.jackknife`). Raises `DataError` without shared instances.
     """
     shared = match(a, b, by)
     nats = math.log(2) if unit == "byte" else 1.0
     x, count_x = a.score(nll)[shared.rows_a] / nats, unit_count(a, unit)[shared.rows_a]
     y, count_y = b.score(nll)[shared.rows_b] / nats, unit_count(b, unit)[shared.rows_b]
-    design, ends = shared.design, (shared.design.ratio(x, count_x), shared.design.ratio(y, count_y))
-    spread = design.ratio_difference((x, count_x), (y, count_y))
+    design = shared.design
 
-    def rates(totals: Any) -> Any:
+    def rate(totals: Any) -> Any:
+        return totals[..., 0] / totals[..., 1]
+
+    def change(totals: Any) -> Any:
         return totals[..., 2] / totals[..., 3] - totals[..., 0] / totals[..., 1]
 
-    low, high, how = design.interval(spread, [x, count_x, y, count_y], rates)
+    ends = [design.jackknife(design.ratio(*column), [*column], rate) for column in ((x, count_x), (y, count_y))]
+    spread = design.ratio_difference((x, count_x), (y, count_y))
+    spread = design.jackknife(spread, [x, count_x, y, count_y], change)
+    how = design.jackknifed(spread)
     name = {"byte": "bits_per_byte", "item": "log_perplexity"}.get(unit, f"log_{unit}_perplexity")
     form = _Form(name, shared, higher_is_better=False)
     words = ["paired difference of rates", *design.words(spread), how]
-    difference = form.estimate(spread, (low, high), ", ".join(words))
+    difference = form.estimate(spread, statistics.t_interval(spread), ", ".join(words))
     p, test = _t_test(spread)
     unpaired, unpaired_p = form.unpaired(*ends)
     detectable, needed = _power(difference, spread)
-    own = f"{nll}/{unit}s, delta method, t"
+    own = f"{nll}/{unit}s, {how}"
     return Comparison(
         difference=difference,
         p=p,
@@ -232,7 +254,12 @@ class _Form(NamedTuple):
 
 def _t_test(spread: Spread) -> tuple[float | None, str]:
     p = statistics.t_test(spread)
-    return p, "no test: the differences have no spread" if p is None else f"t with {spread.df} degrees of freedom"
+    return p, "no test: the differences have no spread" if p is None else f"t with {spread.df:.4g} degrees of freedom"
+
+
+def _randomised(contributions: Floats) -> tuple[float, str]:
+    p, drawn = randomisation.sign_flip(contributions)
+    return p, f"randomisation of signs, {f'{drawn:,} drawn' if drawn else 'all of them'}"
 
 
 def _correlation(x: Floats, y: Floats) -> float | None:

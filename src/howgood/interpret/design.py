@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from howgood.interpret.statistics import Floats, Ints, Spread
     from howgood.interpret.table import Table
 
-FEW, MANY = 20, 10_000
-"""Between this many independent units a bootstrap is used. With fewer it is too narrow and Student's t is not; with
-more the two agree and the bootstrap only costs time."""
-
 
 class Design(NamedTuple):
     """The fixed strata and the clusters of the instances (codes, None where there are none), and how a mean weighs
@@ -86,6 +82,16 @@ class Design(NamedTuple):
     def mean(self, values: Floats) -> Spread:
         return statistics.mean_se(values, self.strata, self.clusters, self.macro, self.unit, self.weights)
 
+    def contributions(self, values: Floats) -> Floats:
+        """What each independent unit (a cluster, or an instance) adds to the weighted sum that `mean` divides."""
+        import numpy as np
+
+        weight = statistics.mean_weights(len(values), self.strata, self.clusters, self.macro, self.unit, self.weights)
+        if self.clusters is None:
+            return values * weight
+        units = np.unique(self.clusters, return_inverse=True)[1]
+        return np.bincount(units, values * weight).astype(np.float64)
+
     def ratio(self, numerator: Floats, denominator: Floats) -> Spread:
         y, x = self.weighted(numerator), self.weighted(denominator)
         return statistics.ratio_se(y, x, self.strata, self.clusters)
@@ -119,20 +125,36 @@ class Design(NamedTuple):
             said.append(f"CR1 over {spread.units} clusters{counted}")
         return said
 
+    def jackknife(self, spread: Spread, columns: list[Floats], statistic: Callable[[Any], Any]) -> Spread:
+        """The spread of a statistic of the columns' totals, weighted as in `ratio`, by leaving out one independent unit
+        at a time; `spread` is its linearised one. The last column holds what the instances weigh: the denominator.
+
+        Where few long texts make up most of the total, the linearised error is too small and there is less to learn
+        from than the number of texts; the jackknife's error with the degrees of freedom of as many equal texts (Kish
+        1965) holds its level there, and so does no bootstrap (docs/coverage.md).
+        """
+        if spread.se is None:
+            return spread
+        totals, strata = self._totals(columns)
+        se = statistics.jackknife(totals, statistic, strata)
+        weight = totals[:, -1]
+        equal = float(weight.sum() ** 2 / (weight**2).sum())
+        return spread._replace(se=se, df=max(1.0, equal - spread.strata), equal_units=equal)
+
     def interval(
         self, spread: Spread, columns: list[Floats], statistic: Callable[[Any], Any]
     ) -> tuple[float, float, str]:
-        """The interval of a statistic of the columns' totals (see `statistics.bca`), weighted as in `ratio`, whose
-        linearised error is `spread`, and the name of the method: a bootstrap where the independent units are neither
-        few nor very many."""
+        """The interval of a statistic as in `jackknife`, and the name of the method."""
+        found = self.jackknife(spread, columns, statistic)
+        return *statistics.t_interval(found), self.jackknifed(found)
+
+    def jackknifed(self, spread: Spread) -> str:
+        """What `jackknife` did, for the method of an estimate."""
         if spread.se is None:
             one = "one document" if self.clusters is None else "one cluster of documents"
-            return *statistics.t_interval(spread), f"{one}: no interval; split the text to get one"
-        if not FEW <= spread.units <= MANY:
-            return *statistics.t_interval(spread), "delta method, t"
-        totals, strata = self._totals(columns)
-        low, high, _ = statistics.bca(totals, statistic, strata)
-        return low, high, f"BCa bootstrap over {spread.units} {'instances' if self.clusters is None else 'clusters'}"
+            return f"{one}: no interval; split the text to get one"
+        units = f"{spread.units} {'instances' if self.clusters is None else 'clusters'}"
+        return f"jackknife over {units}, t with {spread.df:.3g} degrees of freedom"
 
     def _totals(self, columns: list[Floats]) -> tuple[Floats, Ints]:
         """Columns summed within each independent unit, (units, columns), and each unit's stratum."""

@@ -96,10 +96,10 @@ class Perplexity:
     one for each instance (`item`, as for the last words of LAMBADA). Bytes also give bits per byte, Σ nll/ln 2/Σ bytes.
 
     `nll` names the score that holds a document's negative log-likelihood in nats. Documents (or their clusters) are
-    the independent units: the interval is a seeded BCa bootstrap over them, or Student's t on the logarithm (the
-    delta method) where they are fewer than 20 or more than 10,000; `se` is always the delta method's. One document
-    alone shows no spread: `se` is None and the interval goes to the largest float. In a stratified sample (a table with
-    `sizes`) both totals are weighted to the whole benchmark. Lower is better.
+    the independent units: the interval is Student's t on the logarithm with the jackknife's error over them and as
+    many degrees of freedom as equally long documents would have (`Design.jackknife`); `se` is the delta method's. One
+    document alone shows no spread: `se` is None and the interval goes to the largest float. In a stratified sample (a
+    table with `sizes`) both totals are weighted to the whole benchmark. Lower is better.
     """
 
     units: tuple[Per, ...] = ("word", "byte", "token")
@@ -123,7 +123,7 @@ class Perplexity:
         self, table: Table, unit: Per, rows: Ints, design: Design, missing: int, group: str | None = None
     ) -> list[Estimate]:
         """The perplexity for a unit and, for bytes, bits per byte. An interval of the rate nll / count in nats becomes
-        one of its exponential by taking the exponential of its ends, for BCa and the delta method alike."""
+        one of its exponential by taking the exponential of its ends."""
         nll, count = table.score(self.nll)[rows], unit_count(table, unit)[rows]
         rate = design.ratio(nll, count)
         low, high, how = design.interval(rate, [nll, count], lambda t: t[..., 0] / t[..., 1])

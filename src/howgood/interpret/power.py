@@ -3,8 +3,84 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from howgood.core.errors import DataError
+from howgood.interpret.variance import split, split_pair
+
+if TYPE_CHECKING:
+    from howgood.interpret.table import Table
+
+
+class Variances(Struct, frozen=True):
+    """What one question adds to the error of a difference between two systems.
+
+    `between` is ω², the variance over questions of the difference between the two systems' true scores; `sampling` is
+    σ_A² + σ_B², the variance of single answers to one question, which epochs divide (0: each answers always alike).
+    `source` says in words where the two come from.
+    """
+
+    between: float
+    sampling: float
+    source: str = ""
+
+    def variance(self, epochs: int = 1) -> float:
+        """Of one question's difference, each system asked `epochs` times: ω² + (σ_A² + σ_B²)/K."""
+        if epochs < 1:
+            raise DataError(f"a question is asked at least once, not {epochs} times")
+        return self.between + self.sampling / epochs
+
+
+def assumed(accuracy: float = 0.5, correlation: float = 0.5, sampling: float = 0.0, paired: bool = True) -> Variances:
+    """Of two systems that are right on a share `accuracy` of the questions. `sampling` is the variance of single
+    answers to a question, the mean of q(1 - q) where q is how often one is right; the rest of accuracy·(1 - accuracy)
+    is between questions, ω² = 2·(that rest)·(1 - correlation of the two systems over questions). Two systems on
+    different questions are not paired: their correlation does not help. Raises `DataError` for impossible values."""
+    whole = accuracy * (1 - accuracy)
+    if not 0 < accuracy < 1:
+        raise DataError(f"an accuracy to plan with lies between 0 and 1, and {accuracy:g} does not")
+    if not -1 <= correlation <= 1:
+        raise DataError(f"a correlation lies between -1 and 1, and {correlation:g} does not")
+    if not 0 <= sampling <= whole + 1e-12:
+        raise DataError(
+            f"of answers that are right in {accuracy:.0%} of cases, the variance within a question is at most "
+            f"{whole:.4g}, and {sampling:g} is not"
+        )
+    words = f"accuracy {accuracy:g}" + (f", correlation {correlation:g}" if paired else ", unpaired")
+    words += f", variance of single answers {sampling:g}" if sampling else ""
+    between = 2 * max(0.0, whole - sampling) * (1 - (correlation if paired else 0.0))
+    return Variances(between, 2 * sampling, words)
+
+
+def like(table: Table, score: str, correlation: float = 0.5, paired: bool = True) -> Variances:
+    """Of two systems like the one that was run: its variance between questions, halved or not by the correlation, and
+    its variance within a question where it has epochs."""
+    found = split(table, score)
+    between = 2 * found.question * (1 - (correlation if paired else 0.0))
+    words = f"one run's variance between questions {found.question:.4g}, "
+    words += f"correlation {correlation:g}" if paired else "unpaired"
+    return Variances(between, 2 * (found.sampling or 0.0), words + _epochs(found.sampling))
+
+
+def like_both(a: Table, b: Table, score: str, variance: float) -> Variances:
+    """Of the two systems that were run, from the `variance` of one question's difference as it was measured (n·SE² of
+    their difference, paired or not, with clusters and strata heeded). What epochs tell of sampling is taken out of it.
+    """
+    parts = split_pair(a, b, score) if score in a.scores and score in b.scores else None
+    words = "the difference of two runs"
+    if parts is None or parts.sampling is None:
+        return Variances(variance, 0.0, words + _epochs(None))
+    return Variances(
+        max(0.0, variance - parts.sampling / parts.epochs), parts.sampling, words + _epochs(parts.sampling)
+    )
+
+
+def _epochs(sampling: float | None) -> str:
+    if sampling is None:
+        return "; without epochs the variance of single answers is not known and is counted as one of questions"
+    return f"; variance of single answers {sampling:.4g}"
 
 
 def sample_size(difference: float, variance: float, power: float = 0.8, level: float = 0.95) -> int:
@@ -28,4 +104,6 @@ def detectable_difference(n: int, variance: float, power: float = 0.8, level: fl
 def _quantiles(power: float, level: float) -> float:
     from scipy.special import ndtri
 
+    if not (0 < power < 1 and 0 < level < 1):
+        raise DataError(f"power and confidence lie between 0 and 1, and {power:g} or {level:g} does not")
     return float(ndtri((1 + level) / 2) + ndtri(power))

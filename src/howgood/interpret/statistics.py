@@ -42,7 +42,7 @@ class Spread(NamedTuple):
 
     value: float
     se: float | None
-    df: int
+    df: float
     n: int
     units: int
     strata: int
@@ -76,23 +76,36 @@ def mean_se(
     import numpy as np
 
     x = checked(values)
-    weight = np.ones(len(x)) if weights is None else checked(weights)
-    if unit == "cluster" and clusters is not None:
-        _, code, size = np.unique(np.asarray(clusters), return_inverse=True, return_counts=True)
-        weight = weight / size[code]
-    if macro:
-        if strata is None:
-            raise DataError("a macro mean is a mean of strata, and the instances have none; use the plain mean")
-        _, code = np.unique(np.asarray(strata), return_inverse=True)
-        whole = np.bincount(code, weight)
-        value = float(np.mean(np.bincount(code, weight * x) / whole))
-        weight = weight / (len(whole) * whole[code])
-    else:
-        value = float(np.sum(weight * x) / np.sum(weight))
-        weight = weight / np.sum(weight)
+    weight = mean_weights(len(x), strata, clusters, macro, unit, weights)
+    value = float(np.sum(weight * x) / np.sum(weight))
+    weight = weight / np.sum(weight)
     groups, units = nested(strata, clusters, len(x))
     centre = np.bincount(groups, weight * x) / np.bincount(groups, weight)
     return _spread(value, weight * (x - centre[groups]), weight, groups, units)
+
+
+def mean_weights(
+    n: int,
+    strata: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    macro: bool = False,
+    unit: Unit = "instance",
+    weights: ArrayLike | None = None,
+) -> Floats:
+    """What each of n instances counts in the mean of `mean_se`, beside the others."""
+    import numpy as np
+
+    weight = np.ones(n) if weights is None else checked(weights)
+    if unit == "cluster" and clusters is not None:
+        _, code, size = np.unique(np.asarray(clusters), return_inverse=True, return_counts=True)
+        weight = weight / size[code]
+    if not macro:
+        return weight
+    if strata is None:
+        raise DataError("a macro mean is a mean of strata, and the instances have none; use the plain mean")
+    _, code = np.unique(np.asarray(strata), return_inverse=True)
+    whole = np.bincount(code, weight)
+    return np.asarray(weight / (len(whole) * whole[code]), np.float64)
 
 
 def ratio_se(
@@ -215,7 +228,7 @@ def normal_quantile(level: float) -> float:
     return float(ndtri((1 + level) / 2))
 
 
-def t_quantile(level: float, df: int) -> float:
+def t_quantile(level: float, df: float) -> float:
     """The two-sided quantile of Student's t with df degrees of freedom."""
     from scipy.special import stdtrit
 
@@ -296,6 +309,25 @@ def mcnemar(gained: int, lost: int) -> float:
     if min(gained, lost) < 0:
         raise DataError(f"{gained} and {lost} are no counts of flips")
     return min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5)))
+
+
+def jackknife(totals: ArrayLike, statistic: Callable[[Any], Any], strata: ArrayLike | None = None) -> float | None:
+    """The standard error of a statistic of totals by leaving out one unit at a time, the others of its stratum standing
+    in for it: SE² = Σ_h (n_h - 1)/n_h Σ_i (θ_(hi) - θ)² (JKn; Wolter 2007, Introduction to Variance Estimation, 4.5).
+    `totals` and `statistic` are as for `bca`. None where what is left of the total is nothing.
+    """
+    import numpy as np
+
+    rows = np.asarray(totals, dtype=np.float64)
+    groups, _ = nested(strata, None, len(rows))
+    held = np.bincount(groups)[groups]
+    if held.min() < 2:
+        return None
+    own = np.stack([np.bincount(groups, column)[groups] for column in rows.T], axis=1)
+    left_out = rows.sum(axis=0) + (own / held[:, None] - rows) * (held / (held - 1))[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        away = statistic(left_out) - statistic(rows.sum(axis=0))
+    return math.sqrt(float(np.sum((held - 1) / held * away**2))) if np.isfinite(away).all() else None
 
 
 def bca(

@@ -5,7 +5,7 @@ import math
 import pytest
 from plans import Planned
 
-from howgood.benchmarks.perplexity.wikitext import detokenize, to_instances
+from howgood.benchmarks.perplexity.wikitext import pages
 from howgood.core.types import Likelihood, Prediction, Rolling, Trial
 from howgood.interpret.table import Table
 from howgood.outputs.base import judge
@@ -17,15 +17,23 @@ def test_the_text_is_cut_into_pages_at_headings(planned: Planned) -> None:
     assert all(isinstance(page, str) and page.startswith(" = ") and page[3] != "=" for page in pages)
 
 
-def test_a_page_is_read_as_people_write() -> None:
-    raw = (
-        ' = A title = \n \n In 2000 , 1 @,@ 234 well @-@ known \' s 3 @.@ 5 ( or so ) said " no " . \n = = Part = = \n'
-    )
-    assert detokenize(raw) == ' = A title =\n\nIn 2000, 1,234 well-known \' s 3.5 (or so) said "no".\n== Part ==\n'
+def test_pages_put_together_are_the_text() -> None:
+    text = " \n = A = \n \n a \n = = Part = = \n b \n = B = \n c \n"
+    assert pages(text) == [" = A = \n \n a \n = = Part = = \n b ", " = B = \n c \n"]
+    assert " \n" + "\n".join(pages(text)) == text
 
 
-def test_a_page_of_the_hub_is_one_instance() -> None:
-    assert [(i.id, i.input) for i in to_instances({"page": " = T = \n"}, 5)] == [("5", " = T = \n")]
+def test_the_two_sets_have_one_text(planned: Planned) -> None:
+    digests = {
+        (name, version): planned(name, version=version).rules.data["digest"]
+        for name in ("wikitext-2", "wikitext-103")
+        for version in ("raw", "tokens")
+    }
+    assert digests["wikitext-2", "raw"] == digests["wikitext-103", "raw"]
+    assert len(set(digests.values())) == 3
+    for name, unknown in (("wikitext-2", 15_218), ("wikitext-103", 2_492)):
+        (whole,) = (str(i.input) for _, i in planned(name, version="tokens", documents="joined").instances())
+        assert whole.count("<unk>") == unknown
 
 
 def test_pages_are_cleaned_and_counted_as_lm_eval_does(planned: Planned) -> None:

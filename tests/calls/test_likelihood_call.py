@@ -26,16 +26,28 @@ def test_a_whole_text_is_cleaned_before_it_is_scored_and_the_rules_say_how() -> 
     def without_spaces(text: str) -> str:
         return text.replace(" ", "")
 
-    call = WholeText(clean=without_spaces, max_length=64, context=8).bind(SCORES, Settings())
+    call = WholeText(clean=without_spaces, max_length=64, stride=57).bind(SCORES, Settings())
     assert call.request(Instance("1", "a b"), (), 0) == Rolling("ab", 64, 8)
     assert call.describe() == {
         "kind": "rolling",
         "format": "completion",
         "max_length": 64,
+        "stride": 57,
         "context": 8,
         "clean": "without_spaces",
     }
     assert WholeText().describe()["clean"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("max_length", "stride", "told"),
+    [(None, None, (None, None, 1)), (64, None, (64, 64, 1)), (64, 64, (64, 64, 1)), (64, 1, (64, 1, 64))],
+)
+def test_windows_move_by_their_stride(max_length: int | None, stride: int | None, told: tuple[int, int, int]) -> None:
+    call = WholeText(max_length=max_length, stride=stride)
+    rules = call.describe()
+    assert (rules["max_length"], rules["stride"], rules["context"]) == told
+    assert call.request(Instance("1", "a"), (), 0) == Rolling("a", max_length, told[2])
 
 
 @pytest.mark.parametrize("call", [Continuation(), WholeText()])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 from typing import Literal
 
@@ -10,13 +11,21 @@ from hypothesis import strategies as st
 from howgood.core.errors import UnknownName
 from howgood.core.types import Instance, Likelihood, Prediction
 from howgood.outputs.base import judge
-from howgood.outputs.likelihood import ContinuationScore, Surprise, count_words
+from howgood.outputs.likelihood import ContinuationScore, GoldBits, Surprise, count_words
 
 
 @pytest.mark.parametrize(("greedy", "outcome"), [(True, "right"), (False, "wrong")])
 def test_a_continuation(greedy: bool, outcome: str) -> None:
     score = judge(ContinuationScore(), Instance("1", "a"), Prediction(likelihoods=(Likelihood(-2.5, 3, greedy),)))
     assert (score.values, score.outcome) == ({"acc": float(greedy), "nll": 2.5, "tokens": 3.0}, outcome)
+
+
+def test_the_bits_of_a_gold_answer() -> None:
+    """Eight nats are 8/ln 2 bits, over the bytes of what was scored, the space included."""
+    found = Prediction(text=" Grüße", likelihoods=(Likelihood(-8.0, 3),))
+    score = judge(GoldBits(), Instance("1", "a", targets=("Grüße",)), found)
+    assert score.values == {"bpb": pytest.approx(8 / math.log(2) / 8, rel=1e-15), "nll": 8.0, "bytes": 8.0, "tokens": 3}
+    assert (score.outcome, score.answer, next(iter(score.values))) == ("scored", " Grüße", "bpb")
 
 
 def test_a_text_counts_its_words_bytes_and_tokens_as_stored() -> None:

@@ -47,5 +47,30 @@ SUITES: dict[str, Suite] = {
             Part("arc-agi-1", {"max_cells": 25}, limit=5, max_tokens=256),
         ),
     ),
+    "knowledge": Suite(
+        "What a model knows: exams from school to beyond what most experts know, and what people get wrong",
+        (
+            Part("mmlu"),
+            Part("mmlu-pro"),
+            Part("gpqa"),
+            Part("hle"),
+            Part("arc-easy"),
+            Part("arc-challenge"),
+            Part("openbookqa"),
+            Part("boolq"),
+            Part("truthfulqa-mc1"),
+        ),
+    ),
+    "perplexity": Suite(
+        "Language modelling: how probable a model finds text that it is given",
+        (
+            Part("wikitext-2"),
+            Part("wikitext-103"),
+            Part("penn-treebank"),
+            Part("one-billion-word"),
+            Part("lambada"),
+            Part("hellaswag"),
+        ),
+    ),
 }
 """All suites by name."""

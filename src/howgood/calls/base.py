@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from howgood.core.errors import Unsupported
-from howgood.core.types import Effort, Instance, Message, Prediction, Request, Usage
+from howgood.core.types import Effort, Instance, Message, Paid, Prediction, Request, Usage
 from howgood.inputs.fewshot import Shots
 from howgood.models.base import Capabilities, Model
 
@@ -114,16 +114,22 @@ def opened(call: Call) -> AbstractAsyncContextManager[None]:
 def summed(chosen: Prediction, parts: Sequence[Prediction]) -> Prediction:
     """One prediction out of several calls' `parts`: what it says is `chosen`, what it took is all that they took. Its
     cost is unknown if one of theirs is, and it was replayed only if all were."""
-    costs = [part.cost for part in parts]
+    replayed, paid = all(part.replayed for part in parts), [part.paid for part in parts]
+    mixed = not replayed and any(part.replayed or part.fresh for part in parts)
     return msgspec.structs.replace(
         chosen,
         usage=sum((part.usage for part in parts), Usage()),
         latency=sum(part.latency for part in parts),
         first_token=parts[0].first_token,
-        cost=None if None in costs else sum(cost for cost in costs if cost is not None),
+        cost=_sum([part.cost for part in parts]),
         retries=sum(part.retries for part in parts),
-        replayed=all(part.replayed for part in parts),
+        replayed=replayed,
+        fresh=Paid(sum((p.usage for p in paid), Usage()), _sum([p.cost for p in paid])) if mixed else None,
     )
+
+
+def _sum(costs: list[float | None]) -> float | None:
+    return None if None in costs else sum(cost for cost in costs if cost is not None)
 
 
 class SingleRequest:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from howgood.calls.base import Settings, SingleRequest
 from howgood.calls.choices import text_of
-from howgood.core.errors import Unsupported
+from howgood.core.errors import HowgoodError, Unsupported
 from howgood.core.types import Instance, Likelihood, Loglikelihood, Prediction, Rolling
 from howgood.inputs.fewshot import Shots
 from howgood.models.base import Capabilities
@@ -52,13 +52,30 @@ class Continuation(SingleRequest):
 @dataclass(frozen=True)
 class WholeText(SingleRequest):
     """The likelihood of the instance's whole text, read in windows of at most `max_length` tokens (None: the model's
-    own context length) with at least `context` tokens before the scored ones. `clean` turns the stored text into the
-    text that is scored (a de-tokeniser); words and bytes are counted on the text as it was stored."""
+    own context length) that move by `stride` tokens: so many are scored in each but the first, after at least
+    `max_length` - `stride` + 1 others (None: windows do not overlap). `clean` turns the stored text into the text that
+    is scored (a de-tokeniser); words and bytes are counted on the text as it was stored."""
 
     clean: Callable[[str], str] = str
     max_length: int | None = None
-    context: int = 1
+    stride: int | None = None
     shots: Shots | None = None
+
+    def __post_init__(self) -> None:
+        longest = self.max_length
+        if longest is not None and longest < 1:
+            raise HowgoodError(f"a window of {longest} tokens reads no text; max_length must be 1 or more")
+        if self.stride is not None and longest is None:
+            raise HowgoodError("a stride is a part of a window whose length is known; give max_length too")
+        if self.stride is not None and longest is not None and not 1 <= self.stride <= longest:
+            raise HowgoodError(
+                f"a stride of {self.stride} tokens does not fit a window of {longest}: it must be from 1 to {longest}"
+            )
+
+    @property
+    def context(self) -> int:
+        """How many tokens at least stand before each that is scored, but for the first window's."""
+        return 1 if self.stride is None or self.max_length is None else self.max_length - self.stride + 1
 
     def bind(self, can: Capabilities, settings: Settings) -> WholeText:
         if not can.loglikelihood_rolling:
@@ -70,6 +87,7 @@ class WholeText(SingleRequest):
             "kind": "rolling",
             "format": "completion",
             "max_length": self.max_length,
+            "stride": self.stride or self.max_length,
             "context": self.context,
             "clean": getattr(self.clean, "__name__", "custom") if self.clean is not str else "none",
         }

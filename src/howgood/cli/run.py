@@ -112,9 +112,9 @@ def run(
 
 def end(saved: list[SavedRun]) -> None:
     """The exit status: 0 when every trial has its answer, 130 after Ctrl-C, else 1."""
-    from howgood.runs.progress import STOPPED
+    from howgood.runs.progress import stopped
 
-    if any(run.status == "interrupted" and run.message == STOPPED for run in saved):
+    if any(map(stopped, saved)):
         raise typer.Exit(130)
     if any(run.status != "finished" for run in saved):
         raise typer.Exit(1)
@@ -150,10 +150,11 @@ async def _evaluate(
     saved: list[SavedRun],
 ) -> None:
     """Run every benchmark on every model, adding each run to `saved` as it ends. A model that cannot go on (a server
-    that died) is left; the others are still asked."""
+    that died) is left; the others are still asked. Where a run's budget ends the next one begins: each has its own."""
     from howgood.cli.progress import watch
     from howgood.core.types import System
     from howgood.runs.evaluate import evaluate
+    from howgood.runs.progress import stopped
     from howgood.runs.store import runs_folder
 
     try:
@@ -166,7 +167,7 @@ async def _evaluate(
                 with watch(screen, plan.card.name, label, yes=yes) as shown:
                     confirm = shown.confirm if options.budget else None
                     saved.append(await evaluate(plan, model, runs_folder(), shown, confirm))
-                if saved[-1].status == "interrupted":
+                if stopped(saved[-1]):
                     return
                 if saved[-1].status == "failed":
                     break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -23,6 +24,23 @@ class ContinuationScore(Outputs):
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "continuation", "version": 1}
+
+
+@dataclass(frozen=True)
+class GoldBits(Outputs):
+    """`bpb`: bits per byte of the gold answer, -log2 p(answer | prompt) / bytes, the answer being the text that was
+    scored, the space before it included, as OLMES counts it (`logits_per_byte`, arXiv:2406.08446); with the answer's
+    `nll` in nats, `bytes` and `tokens`."""
+
+    def __call__(self, instance: Instance, prediction: Prediction) -> Score:
+        (gold,) = prediction.likelihoods
+        assert prediction.text is not None
+        size = len(prediction.text.encode())
+        values = {"bpb": -gold.logprob / math.log(2) / size, "nll": -gold.logprob}
+        return Score(values | {"bytes": float(size), "tokens": float(gold.tokens)}, "scored", prediction.text)
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "gold-bits", "version": 1}
 
 
 Words = Literal["split", "plain", "lines"]

@@ -23,7 +23,13 @@ from howgood.runs.benchmark import Benchmark
     flaws=("Per token it cannot be compared between models with different tokenizers; per byte and per word it can.",),
     data="-P file=PATH: a .txt file, or a .jsonl, .csv or .parquet file with one document a row (-P column=NAME)",
 )
-def own_text(file: str, split: Literal["none", "blank-lines"] = "none", column: str = "text") -> Benchmark:
+def own_text(
+    file: str,
+    split: Literal["none", "blank-lines"] = "none",
+    column: str = "text",
+    max_length: int | None = None,
+    stride: int | None = None,
+) -> Benchmark:
     """Your own text: perplexity per word, byte and token, and bits per byte."""
 
     def to_instances(row: Row, index: int) -> list[Instance]:
@@ -37,7 +43,7 @@ def own_text(file: str, split: Literal["none", "blank-lines"] = "none", column: 
 
     return Benchmark(
         inputs=Inputs(to_instances, (OwnFile(file),)),
-        call=WholeText(),
+        call=WholeText(max_length=max_length, stride=stride),
         outputs=Surprise(words="plain"),
         interpret=Perplexity(),
     )

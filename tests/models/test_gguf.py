@@ -7,6 +7,8 @@ from importlib.machinery import ModuleSpec
 
 import pytest
 
+from howgood.calls.base import Settings
+from howgood.calls.likelihood import WholeText
 from howgood.core.errors import MissingExtra, ModelError, Unsupported
 from howgood.core.types import Generate, Loglikelihood, Message, Prediction, Rolling
 from howgood.models import embedded
@@ -93,6 +95,8 @@ async def test_without_transformers_it_writes_and_says_what_scoring_needs(instal
     model = made("smollm2,slots=1,context=128")
     assert model.capabilities.generate
     assert not (model.capabilities.loglikelihood | model.capabilities.loglikelihood_rolling)
+    with pytest.raises(Unsupported, match=r"perplexity needs \(pip install 'howgood\[local\]'\)"):
+        WholeText().bind(model.capabilities, Settings())
     assert (await model.generate(Generate("one, two,", max_tokens=2))).text == " three,"
     for asked in (
         model.loglikelihood(Loglikelihood("a", ("b",))),

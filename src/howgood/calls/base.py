@@ -94,6 +94,12 @@ def settled(call: Prompting, chat: bool, can: Capabilities, settings: Settings) 
     }
 
 
+def need_likelihoods(able: bool, can: Capabilities, words: str) -> None:
+    """Raises `Unsupported` with `words` when the model is not able to score given text, and says what would help."""
+    if not able:
+        raise Unsupported(f"{words} ({can.remedy})" if can.remedy else words)
+
+
 def decoding(call: Prompting) -> dict[str, Any]:
     """How a call's text is written, as a part of the rules."""
     rules: dict[str, Any] = {"max_tokens": call.max_tokens, "temperature": call.temperature}

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from howgood.calls.base import Call, Settings, SingleRequest
+from howgood.calls.base import Call, Settings, SingleRequest, need_likelihoods
 from howgood.calls.choices import Choices
 from howgood.calls.generation import Generation
 from howgood.calls.likelihood import WholeText
@@ -27,7 +27,8 @@ KEPT = ("format", "shots", "method", "methods")
 class GoldAnswer(SingleRequest):
     """The likelihood of an instance's gold answer in place of its answer by the `inner` call, after the same prompt:
     the first target as a worked example would show it, or the first right choice. A choice question is asked without
-    its choices listed (cloze) unless the user chose the letters. The prompt is raw text, as published, unless the user
+    its choices listed (cloze) unless the user chose the letters; where a choice fills a gap, the answer is the words
+    after it. The prompt is raw text, as published, unless the user
     asks for a chat or the model knows nothing else. The prediction's text is the answer that was scored.
     """
 
@@ -38,8 +39,8 @@ class GoldAnswer(SingleRequest):
         return self.inner.shots
 
     def bind(self, can: Capabilities, settings: Settings) -> GoldAnswer:
-        if not can.loglikelihood:
-            raise Unsupported("the model gives no log-likelihoods, which bits per byte of the gold answer need")
+        words = "the model gives no log-likelihoods, which bits per byte of the gold answer need"
+        need_likelihoods(can.loglikelihood, can, words)
         if settings.effort is not None or settings.thinking is not None:
             raise Unsupported(
                 "the gold answer's likelihood is measured, without thinking; leave out --effort, --thinking"
@@ -58,8 +59,12 @@ class GoldAnswer(SingleRequest):
     def request(self, instance: Instance, shots: tuple[Instance, ...], seed: int) -> Loglikelihood:
         request = self.inner.request(instance, shots, seed)
         if isinstance(request, Loglikelihood):
-            place = instance.gold[0] if len(request.continuations) > 1 else 0
-            return Loglikelihood(request.prompt, (request.continuations[place],))
+            answers, choices = request.continuations, len(instance.choices)
+            if choices and len(answers) == 2 * choices and isinstance(request.prompt, str):
+                # Partial evaluation: the choices, then each with what follows it, which is what is compared.
+                choice, whole = answers[instance.gold[0]], answers[choices + instance.gold[0]]
+                return Loglikelihood(request.prompt + choice, (whole.removeprefix(choice),))
+            return Loglikelihood(request.prompt, (answers[instance.gold[0] if len(answers) > 1 else 0],))
         own = own_call(self.inner)
         if not isinstance(request, Generate) or not isinstance(own, Generation):
             raise Unsupported("this benchmark asks for no answer whose likelihood could be measured; leave out --score")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from howgood.calls.base import Settings, SingleRequest
+from howgood.calls.base import Settings, SingleRequest, need_likelihoods
 from howgood.calls.choices import text_of
 from howgood.core.errors import HowgoodError, Unsupported
 from howgood.core.types import Instance, Likelihood, Loglikelihood, Prediction, Rolling
@@ -35,8 +35,7 @@ class Continuation(SingleRequest):
     space: str = " "
 
     def bind(self, can: Capabilities, settings: Settings) -> Continuation:
-        if not can.loglikelihood:
-            raise Unsupported("the model gives no log-likelihoods, which this benchmark needs")
+        need_likelihoods(can.loglikelihood, can, "the model gives no log-likelihoods, which this benchmark needs")
         return plainly(self, settings)
 
     def describe(self) -> dict[str, Any]:
@@ -78,8 +77,7 @@ class WholeText(SingleRequest):
         return 1 if self.stride is None or self.max_length is None else self.max_length - self.stride + 1
 
     def bind(self, can: Capabilities, settings: Settings) -> WholeText:
-        if not can.loglikelihood_rolling:
-            raise Unsupported("the model cannot score whole texts, which perplexity needs")
+        need_likelihoods(can.loglikelihood_rolling, can, "the model cannot score whole texts, which perplexity needs")
         return plainly(self, settings)
 
     def describe(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Capabilities(Struct, frozen=True):
     endpoint); `completion` that it continues raw text; `images` that messages may hold images; `tools` that it can call
     tools; `schema` that its answer can be held to a JSON Schema; `logprobs` that it gives the log-probabilities of what
     it generates; `effort` that it can be told how long to think; `samples` that a request asked
-    again can have another answer."""
+    again can have another answer. `remedy` is a command after which it would give log-likelihoods, if it does not."""
 
     generate: bool = False
     loglikelihood: bool = False
@@ -47,6 +47,7 @@ class Capabilities(Struct, frozen=True):
     logprobs: bool = False
     effort: bool = False
     samples: bool = True
+    remedy: str = ""
 
 
 class Model:

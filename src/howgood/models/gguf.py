@@ -22,7 +22,8 @@ from howgood.models.llamacpp import LlamaCpp, is_installed
 Engine = Literal["llamacpp", "transformers"]
 SCORERS = ("torch", "transformers", "gguf", "accelerate")
 """Packages that scoring takes: the extra `local`."""
-NO_SCORES = "scores given text only with an optional part: pip install 'howgood[local]'"
+INSTALL = "pip install 'howgood[local]'"
+NO_SCORES = f"scores given text only with an optional part: {INSTALL}"
 FILE = ("kind", "source", "format", "sha256", "revision")
 """What a description says of the file."""
 
@@ -79,7 +80,9 @@ class GGUFModel(HuggingFaceModel):
     def capabilities(self) -> Capabilities:  # type: ignore[override]  # asked for once, since it reads the file
         if self.engine == "transformers":
             return super().capabilities
-        return replace(self.writer.capabilities, loglikelihood=self.scores, loglikelihood_rolling=self.scores)
+        remedy = "" if self.scores else INSTALL
+        can = self.writer.capabilities
+        return replace(can, loglikelihood=self.scores, loglikelihood_rolling=self.scores, remedy=remedy)
 
     @cached_property
     def writer(self) -> LlamaCpp:

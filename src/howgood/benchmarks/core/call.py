@@ -12,10 +12,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from howgood.calls.base import Settings, SingleRequest
+from howgood.calls.base import Settings, SingleRequest, need_likelihoods
 from howgood.calls.choices import text_of
 from howgood.calls.likelihood import plainly
-from howgood.core.errors import Unsupported
 from howgood.core.types import Instance, Likelihood, Loglikelihood, Prediction, Score
 from howgood.inputs.fewshot import Shots
 from howgood.models.base import Capabilities
@@ -37,8 +36,7 @@ class InContext(SingleRequest):
     shots: Shots | None = None
 
     def bind(self, can: Capabilities, settings: Settings) -> InContext:
-        if not can.loglikelihood:
-            raise Unsupported("the model gives no log-likelihoods, which CORE compares")
+        need_likelihoods(can.loglikelihood, can, "the model gives no log-likelihoods, which CORE compares")
         plainly(self, msgspec.structs.replace(settings, shots=None))
         shots = self.shots if settings.shots is None else replace(self.shots or Shots(0), n=settings.shots)
         return replace(self, shots=shots)

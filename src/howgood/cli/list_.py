@@ -14,8 +14,11 @@ def list_(
     methods: Annotated[
         bool, typer.Option("--methods", help="List the methods that can be put around a model.")
     ] = False,
+    perturbations: Annotated[
+        bool, typer.Option("--perturbations", help="List the ways in which every instance can be asked too.")
+    ] = False,
 ) -> None:
-    """List benchmarks and suites, or the forms of model names, or methods."""
+    """List benchmarks and suites, or the forms of model names, or methods, or perturbations."""
     if models:
         from howgood.models.registry import known_models
 
@@ -24,7 +27,11 @@ def list_(
         from howgood.calls.methods.registry import known_methods
 
         _print(known_methods())
-    if models or methods:
+    if perturbations:
+        from howgood.inputs.perturb.variants import PERTURBATIONS
+
+        _print([(name, words) for name, (_, words) in PERTURBATIONS.items()])
+    if models or methods or perturbations:
         return
     from howgood.benchmarks.suites import SUITES
     from howgood.core.registry import catalogue

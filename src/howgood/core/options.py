@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 import typing
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from msgspec import ValidationError, convert
@@ -38,3 +40,10 @@ def parse_options(
     if missing:
         raise HowgoodError(f"{name} needs an option: {name},{missing[0]}=VALUE")
     return out
+
+
+def absolute(option: str, hints: dict[str, Any]) -> str:
+    """An option (key=value) that is a path by its type, as it means the same from any folder; others as they are."""
+    key, equals, value = option.partition("=")
+    is_path = hints.get(key) in (Path, Path | None)
+    return f"{key}={os.path.abspath(os.path.expanduser(value))}" if is_path and value else f"{key}{equals}{value}"

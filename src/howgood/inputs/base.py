@@ -51,11 +51,13 @@ class Given:
 @dataclass(frozen=True)
 class Inputs:
     """The instances of a benchmark: `to_instance(row, index)` maps a row of the first source that has the split to one
-    instance, to several (a corpus into documents) or to none (an empty iterable)."""
+    instance, to several (a corpus into documents) or to none (an empty iterable). `wordings` are other wordings of the
+    question that ask the same, each with {input} where the question goes (for `--perturb wording`)."""
 
     to_instance: Callable[[Row, int], Instance | Iterable[Instance]]
     sources: tuple[Source, ...]
     split: str = "test"
+    wordings: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, instances: Iterable[Instance], shots: Iterable[Instance] = ()) -> Inputs:

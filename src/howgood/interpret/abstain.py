@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from howgood.core.types import NOT_JUDGED
 from howgood.interpret import risk
+from howgood.interpret.robustness import originals
 from howgood.interpret.usecase import ABSTENTIONS, Part, UseCase
 from howgood.interpret.utility import Saved, costs, headline, worth
 
@@ -89,7 +90,7 @@ def _given(case: UseCase, part: Part, run: Saved) -> tuple[Source, Given] | None
 
     score = headline(run, part)
     known = ("confidence", "likelihoods", "answer_tokens", "choices")
-    trials = run.read(["outcome", "cost", score, *(c for c in known if c in run.columns and c != score)])
+    trials = originals(run, ["outcome", "cost", score, *(c for c in known if c in run.columns and c != score)])
     if (sure := confidences(trials, score)) is None:
         return None
     source, confidence = sure

@@ -17,6 +17,7 @@ from howgood.core.errors import DataError
 from howgood.core.types import NOT_JUDGED, Estimate, Rules, System
 from howgood.interpret import statistics
 from howgood.interpret.design import Design
+from howgood.interpret.robustness import originals
 from howgood.interpret.table import Table
 from howgood.interpret.usecase import ABSTENTIONS, Part, UseCase
 
@@ -182,7 +183,7 @@ def _table(run: Saved, case: UseCase, part: Part, quantities: Sequence[str]) -> 
     name = headline(run, part)
     if name not in run.columns:
         raise DataError(f"run {run.id} has no score '{name}' for each answer; name one that it has: score: NAME")
-    frame = run.read(["id", "epoch", "stratum", "cluster", "outcome", "cost", name])
+    frame = originals(run, ["id", "epoch", "stratum", "cluster", "outcome", "cost", name])
     judged = ~frame["outcome"].is_in(NOT_JUDGED)
     score = frame[name].fill_null(0.0).fill_nan(0.0)
     if not score.filter(judged).is_between(0, 1).all():

@@ -14,6 +14,12 @@ from howgood.interpret.estimate import Mean
 from howgood.outputs.choice import ChoiceAccuracy
 from howgood.runs.benchmark import Benchmark
 
+WORDINGS = (
+    "Question: {input}",
+    "Choose the right answer to this question.\n{input}",
+    "{input}\nWhich of the options below is correct?",
+)
+
 
 @benchmark(
     "mmlu",
@@ -50,7 +56,7 @@ def mmlu(subjects: str = "all", shots: int = 5, method: Method = "auto", labels:
         return Instance(id, row["question"].strip(), choices=choices, gold=gold, stratum=subject)
 
     return Benchmark(
-        inputs=Inputs(to_instance, sources(labels, wanted)),
+        inputs=Inputs(to_instance, sources(labels, wanted), wordings=WORDINGS),
         call=Choices(header=subject_header, shots=Shots(shots, how="first", same_stratum=True), method=method),
         outputs=ChoiceAccuracy(),
         interpret=Mean(by="stratum"),  # the subjects are the benchmark, not a sample of subjects: strata, not clusters

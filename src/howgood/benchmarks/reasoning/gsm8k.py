@@ -14,6 +14,12 @@ from howgood.interpret.estimate import Mean
 from howgood.outputs.match import Numeric
 from howgood.runs.benchmark import Benchmark
 
+WORDINGS = (
+    "Solve this problem step by step. {input}",
+    "Here is a word problem: {input} Give the answer as a number.",
+    "{input} Work it out.",
+)
+
 
 @benchmark(
     "gsm8k",
@@ -37,7 +43,7 @@ def gsm8k(shots: int = 5) -> Benchmark:
     local = Local(test="gsm8k/test.jsonl")
     hub = Hub("openai/gsm8k", test="main/test-*.parquet", train="main/train-*.parquet")
     return Benchmark(
-        inputs=Inputs(to_instance, (local, hub)),
+        inputs=Inputs(to_instance, (local, hub), wordings=WORDINGS),
         call=Generation(
             question=lambda instance: f"Question: {text_of(instance)}\nAnswer:",
             shots=Shots(shots, split="train"),

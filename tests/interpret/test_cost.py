@@ -13,16 +13,27 @@ from howgood.interpret import statistics
 from howgood.interpret.cost import front, taken
 
 
-def trials(costs: list[float | None], latencies: list[float], ids: list[str] | None = None) -> pl.DataFrame:
+def trials(
+    costs: list[float | None], latencies: list[float], ids: list[str] | None = None, clusters: list[str] | None = None
+) -> pl.DataFrame:
     n = len(costs)
     return pl.DataFrame(
         {
             "id": ids or [str(i) for i in range(n)],
+            "epoch": [0] * n,
+            "cluster": clusters or [None] * n,
             "cost": costs,
             "latency": latencies,
             "first_token": [None] * n,
         },
-        schema={"id": pl.String, "cost": pl.Float64, "latency": pl.Float64, "first_token": pl.Float64},
+        schema={
+            "id": pl.String,
+            "epoch": pl.Int64,
+            "cluster": pl.String,
+            "cost": pl.Float64,
+            "latency": pl.Float64,
+            "first_token": pl.Float64,
+        },
     )
 
 
@@ -46,6 +57,18 @@ def test_epochs_of_one_instance_are_not_independent() -> None:
     single = taken(trials([float(i) for i in range(20)], [1.0] * 20))[0]
     assert cost.value == single.value
     assert cost.se == pytest.approx(single.se, rel=1e-12)
+
+
+def test_where_clusters_count_once_the_cost_is_that_of_a_whole_cluster() -> None:
+    """Two puzzles: one of two questions at 1 and 2 cents, one of a single question at 5."""
+    frame = trials([0.01, 0.02, 0.05], [1.0] * 3, clusters=["a", "a", "b"])
+    cost = taken(frame, "cluster")[0]
+    assert (cost.value, cost.n) == (pytest.approx(0.04), 2)
+    assert cost.se == pytest.approx(np.std([0.03, 0.05], ddof=1) / np.sqrt(2))
+    assert cost.method == "mean of each cluster, t"
+    again = pl.concat([frame, frame.with_columns(pl.lit(1).cast(pl.Int64).alias("epoch"), pl.col("cost") * 3)])
+    assert taken(again, "cluster")[0].value == pytest.approx(0.08)
+    assert taken(again, "cluster")[0].method == "mean of each cluster, clustered, t"
 
 
 def test_a_cost_that_is_unknown_for_one_is_unknown_for_all() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field, structs
 
+from howgood.interpret import core_score
+
 if TYPE_CHECKING:
+    from howgood.core.types import Estimate
     from howgood.runs.plan import Options
 
 
@@ -27,10 +31,12 @@ class Part(Struct, frozen=True):
 
 
 class Suite(Struct, frozen=True):
-    """Benchmarks that are run together."""
+    """Benchmarks that are run together. `aggregate` makes the suite's own numbers out of one system's headlines by
+    benchmark name, and raises `DataError` where they do not add up to one (None: the suite has none)."""
 
     title: str
     parts: tuple[Part, ...]
+    aggregate: Callable[[Mapping[str, Estimate]], list[Estimate]] | None = None
 
 
 SUITES: dict[str, Suite] = {
@@ -71,6 +77,24 @@ SUITES: dict[str, Suite] = {
             Part("lambada"),
             Part("hellaswag"),
         ),
+    ),
+    "reasoning": Suite(
+        "How a model thinks: puzzles that no knowledge solves, mathematics, and what everyone knows of everyday things",
+        (
+            Part("arc-agi-1"),
+            Part("arc-agi-2"),
+            Part("gsm8k"),
+            Part("math"),
+            Part("commonsense-qa"),
+            Part("piqa"),
+            Part("social-iqa"),
+            Part("winogrande"),
+        ),
+    ),
+    "core": Suite(
+        "CORE of DataComp-LM: 22 tasks for base models, and the mean of their centred accuracies",
+        tuple(Part(task.benchmark) for task in core_score.TASKS),
+        core_score.core_estimates,
     ),
 }
 """All suites by name."""

@@ -95,11 +95,13 @@ def core(headlines: Mapping[str, Estimate], version: Version = "v2") -> Estimate
     27), so that a task with no right answer, whose SE is 0, still counts with what is not known of it. The two
     HellaSwag tasks ask the same questions; their errors are added as if they were one.
 
-    Raises `DataError` where a task is missing or the intervals are not of one level.
+    Raises `DataError` where a task is missing, is no accuracy, or the intervals are not of one level.
     """
     if absent := missing(headlines):
         raise DataError(f"CORE is the mean of {len(TASKS)} tasks; {_listed(absent)} missing: run the rest of the suite")
     own = {task: headlines[task.benchmark] for task in TASKS}
+    if other := [task.benchmark for task, estimate in own.items() if estimate.name != "acc"]:
+        raise DataError(f"CORE is made of accuracies; {_listed(other)} measured in another score")
     if len(levels := {estimate.level for estimate in own.values()}) > 1:
         raise DataError(f"intervals of different levels ({', '.join(map(str, sorted(levels)))}) cannot be put together")
     value = centred_mean(

@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
     from howgood.interpret.statistics import Floats
 
-COLUMNS = ("id", "cost", "latency", "first_token")
+COLUMNS = ("id", "epoch", "cluster", "cost", "latency", "first_token")
 """The columns of a run's trials that are read here."""
 
 
-def taken(trials: pl.DataFrame) -> list[Estimate]:
+def taken(trials: pl.DataFrame, unit: statistics.Unit = "instance") -> list[Estimate]:
     """What a trial took, from a frame with `COLUMNS`: the mean `cost` (US dollars; only where every trial's is known),
     and the median `latency`, its 95th percentile `latency_p95`, and the median time to the `first_token` (seconds).
 
-    Trials without an answer (no latency) are left out. The mean's error is clustered by instance where there are
+    Where each cluster counts once (a task of several questions), the cost is that of all that was asked of a cluster,
+    once. Trials without an answer (no latency) are left out. The mean's error is clustered by instance where there are
     epochs. Medians and percentiles take the distribution-free interval between two order statistics (Hahn and Meeker,
     Statistical Intervals, section 5.2), which has no standard error.
     """
@@ -32,7 +33,12 @@ def taken(trials: pl.DataFrame) -> list[Estimate]:
     answered = trials.filter(pl.col("latency") > 0)
     found = []
     if len(answered) and not answered["cost"].has_nulls():
-        found.append(_mean_cost(answered["cost"].to_numpy(), answered["id"]))
+        if unit == "cluster":
+            whole = answered.with_columns(pl.coalesce("cluster", "id").alias("id"))
+            asked = whole.group_by("id", "epoch", maintain_order=True).agg(pl.col("cost").sum())
+        else:
+            asked = answered
+        found.append(_mean_cost(asked["cost"].to_numpy(), asked["id"], unit))
     for name, column, share in (
         ("latency", "latency", 0.5),
         ("latency_p95", "latency", 0.95),
@@ -44,12 +50,13 @@ def taken(trials: pl.DataFrame) -> list[Estimate]:
     return found
 
 
-def _mean_cost(costs: Floats, ids: pl.Series) -> Estimate:
+def _mean_cost(costs: Floats, ids: pl.Series, unit: statistics.Unit) -> Estimate:
     groups = ids.rank("dense").to_numpy().astype(int) - 1
     repeated = len(costs) > groups.max() + 1
     spread = statistics.mean_se(costs, clusters=groups if repeated else None)
     low, high = statistics.t_interval(spread)
-    words = "mean, clustered, t" if repeated else "mean, t"
+    mean = "mean of each cluster" if unit == "cluster" else "mean"
+    words = f"{mean}, clustered, t" if repeated else f"{mean}, t"
     return Estimate("cost", spread.value, spread.se, max(low, 0.0), high, spread.n, words, higher_is_better=False)
 
 

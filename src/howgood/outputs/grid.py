@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+import msgspec
 
 from howgood.core.types import Instance, Prediction, Score
 from howgood.outputs.base import Outputs, score_text
@@ -36,6 +39,32 @@ class GridMatch(Outputs):
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "grid", "version": 1}
+
+
+@dataclass(frozen=True)
+class MostVoted(Outputs):
+    """Judges as attempts the `kept` grids that most answers give, and no others; of grids with equally many votes those
+    that were given first. Answers without a grid do not vote."""
+
+    inner: GridMatch
+    kept: int
+
+    def __call__(self, instance: Instance, prediction: Prediction) -> Score:
+        answers = prediction.attempts or (prediction.text or "",)
+        grids = [grid for grid in map(read_grid, answers) if grid]
+        votes = Counter(map(write_grid, grids)).most_common()
+        told = f"votes: {', '.join(str(count) for _, count in votes) or 'none'}"
+        if silent := len(answers) - len(grids):
+            told += f"; no grid in {silent} of {len(answers)} answers"
+        if votes:
+            chosen = tuple(grid for grid, _ in votes[: self.kept])
+            prediction = msgspec.structs.replace(
+                prediction, text=chosen[0], attempts=chosen, stop_reason="stop", stop_reasons=()
+            )
+        return msgspec.structs.replace(self.inner(instance, prediction), explanation=told)
+
+    def describe(self) -> dict[str, Any]:
+        return self.inner.describe() | {"vote": f"the {self.kept} grids with most votes (version 1)"}
 
 
 def read_grid(text: str) -> Grid | None:

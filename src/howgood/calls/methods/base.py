@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self, TypeVar
@@ -121,9 +121,13 @@ def resampled(request: G, sample: int, method: str) -> G:
 async def sampled(
     call: Call, request: Request, model: Model, n: int, method: str
 ) -> tuple[list[Prediction], str | None]:
-    """`n` answers to a request, asked for at once, and why one failed: then the whole trial has failed, but what the
-    others took was taken. Raises `RequestError` where there is none, or where every other trial would fail too."""
-    asked = [call(resampled(written(request), sample, method), model) for sample in range(n)]
+    """`n` answers to a request, and why one failed (see `every`)."""
+    return await every([call(resampled(written(request), sample, method), model) for sample in range(n)])
+
+
+async def every(asked: Iterable[Awaitable[Prediction]]) -> tuple[list[Prediction], str | None]:
+    """Answers asked for at once, and why one failed: then the whole trial has failed, but what the others took was
+    taken. Raises `RequestError` where there is none, or where every other trial would fail too."""
     found = await asyncio.gather(*asked, return_exceptions=True)
     for one in found:
         if isinstance(one, BaseException) and (not isinstance(one, RequestError) or one.fatal):

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from statistics import fmean
 from typing import Any
 
 import msgspec
 
+from howgood.core.errors import Unsupported
 from howgood.core.text import shorten
 from howgood.core.types import Instance, Outcome, Prediction, Score
-from howgood.outputs.base import Outputs
+from howgood.outputs.base import Around
 from howgood.outputs.extract import folded, normalize, parse_number, words
 
 NO_VOTE = ("filtered", "refused", "empty", "unanswered")
 
 
 @dataclass(frozen=True)
-class Majority(Outputs):
+class Majority(Around):
     """The score of the answer that most attempts give (Wang et al., arXiv:2203.11171), as other outputs read and judge
     each.
 
@@ -29,10 +30,11 @@ class Majority(Outputs):
     first one's score stands.
     """
 
-    inner: Outputs
-
-    def bind(self, call: dict[str, Any]) -> Majority:
-        return replace(self, inner=self.inner.bind(call))
+    def seat(self, names: tuple[str, ...], cache: bool | None) -> Majority:
+        found = super().seat(names, cache)
+        if found.judges:
+            raise Unsupported("answers that judges compare cannot be voted on, since no two are alike; leave out vote")
+        return found
 
     def __call__(self, instance: Instance, prediction: Prediction) -> Score:
         scores = [self.inner(instance, sample) for sample in samples_of(prediction)]
@@ -62,19 +64,21 @@ class Majority(Outputs):
 
 
 @dataclass(frozen=True)
-class Chosen(Outputs):
+class Chosen(Around):
     """Judges the text that a method chose among the attempts, and none of the others."""
 
-    inner: Outputs
-
-    def bind(self, call: dict[str, Any]) -> Chosen:
-        return replace(self, inner=self.inner.bind(call))
-
     def __call__(self, instance: Instance, prediction: Prediction) -> Score:
-        return self.inner(instance, msgspec.structs.replace(prediction, attempts=(), stop_reasons=()))
+        return self.inner(instance, _alone(prediction))
+
+    async def judged(self, instance: Instance, prediction: Prediction) -> Score:
+        return await self.inner.judged(instance, _alone(prediction))
 
     def describe(self) -> dict[str, Any]:
         return self.inner.describe()
+
+
+def _alone(prediction: Prediction) -> Prediction:
+    return msgspec.structs.replace(prediction, attempts=(), stop_reasons=())
 
 
 def samples_of(prediction: Prediction) -> list[Prediction]:

@@ -1,0 +1,1 @@
+"""Following instructions: checks by program, judges, preferences."""

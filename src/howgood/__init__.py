@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         run_async,
         run_suite,
         run_suite_async,
+        suite_estimates,
         trust,
     )
     from howgood.core.registry import benchmark
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Name -> module. Loaded when first used, so that `import howgood` costs next to nothing.
-_API = "compare list_runs load resume resume_async run run_async run_suite run_suite_async trust".split()
+_API = "compare list_runs load resume resume_async run run_async run_suite run_suite_async suite_estimates trust".split()
 _TYPES = "Estimate Image Instance Message Prediction Score Text Trial".split()
 _WHERE = {
     **dict.fromkeys(_API, "howgood.api"),
@@ -68,6 +69,7 @@ __all__ = [
     "run_async",
     "run_suite",
     "run_suite_async",
+    "suite_estimates",
     "trust",
     "trust_async",
 ]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import threading
+import warnings
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from howgood.benchmarks.suites import SUITES
+from howgood.benchmarks.suites import SUITES, Suite
 from howgood.calls.base import Settings
-from howgood.core.errors import HowgoodError, UnknownName, Unsupported
-from howgood.core.types import Effort
+from howgood.core.errors import DataError, HowgoodError, UnknownName, Unsupported
+from howgood.core.types import Effort, Estimate
 from howgood.interpret.compare import Comparison
 from howgood.models.base import Model
 from howgood.models.registry import load_model
@@ -79,6 +79,7 @@ async def run_async(
     effort: Effort | None = None,
     thinking: int | None = None,
     method: str | Sequence[str] = (),
+    score: Literal["bpb"] | None = None,
     budget: str | None = None,
     cache: bool | None = None,
     batch: bool = False,
@@ -93,8 +94,9 @@ async def run_async(
     `benchmark` is a name (`howgood list`), a data file, `hf/<repo>`, a Python file, or a `Benchmark`; `model` a name
     (`howgood list --models`) or a `Model`. `limit` takes a seeded sample; `shots`, `chat`, `temperature`, `max_tokens`,
     `effort` and `thinking` replace the benchmark's own; `method` puts methods around the model ("cot", "vote,n=8"; see
-    `howgood list --methods`); `data` is a folder of local data; `folder` is where runs are kept; `notice` is called
-    with the progress after each trial; other keywords are the benchmark's parameters.
+    `howgood list --methods`); `score="bpb"` measures the bits per byte of the gold answers in place of the benchmark's
+    own number; `data` is a folder of local data; `folder` is where runs are kept; `notice` is called with the progress
+    after each trial; other keywords are the benchmark's parameters.
 
     `budget` ("$5", "2Mtok", "30min") ends the run when it is used up; `confirm` is asked with the forecast, after a few
     trials, whether to go on. `cache` keeps every model's answers, or none (default: those of models that cost money);
@@ -114,6 +116,7 @@ async def run_async(
         budget=budget,
         cache=cache,
         batch=batch,
+        score=score,
     )
     subject = load_model(model) if isinstance(model, str) else model
     try:
@@ -137,18 +140,23 @@ run.__signature__ = inspect.signature(run_async)  # type: ignore[attr-defined]
 
 async def run_suite_async(suite: str, model: str | Model, **options: Any) -> list[SavedRun]:
     """Run every part of a suite on one model, with the options of `run`; what the user sets here replaces what the
-    suite sets. A part that the model cannot do is left out; a run that is stopped, or fails, is the last."""
-    if suite not in SUITES:
-        raise UnknownName("suite", suite, SUITES)
+    suite sets. A part that the model cannot do, or whose data cannot be had, is left out with a warning; a run that is
+    stopped, or fails, is the last. `suite_estimates` makes the suite's own numbers out of the runs."""
+    parts = _suite(suite).parts
     subject = load_model(model) if isinstance(model, str) else model
-    found = []
+    found: list[SavedRun] = []
     try:
-        for part in SUITES[suite].parts:
+        for place, part in enumerate(parts, 1):
             own = {"limit": part.limit, "max_tokens": part.max_tokens, **part.parameters}
-            with contextlib.suppress(Unsupported):
+            try:
                 found.append(await run_async(part.benchmark, subject, **(own | options)))
-                if stopped(found[-1]) or found[-1].status == "failed":
-                    break
+            except (Unsupported, DataError) as error:
+                if place == len(parts) and not found:
+                    raise
+                warnings.warn(f"left out: {error}", stacklevel=2)
+                continue
+            if stopped(found[-1]) or found[-1].status == "failed":
+                break
     finally:
         if isinstance(model, str):
             await subject.close()
@@ -158,6 +166,22 @@ async def run_suite_async(suite: str, model: str | Model, **options: Any) -> lis
 def run_suite(suite: str, model: str | Model, **options: Any) -> list[SavedRun]:
     """`run_suite_async`, waited for."""
     return wait(_alone(run_suite_async(suite, model, **options), model))
+
+
+def suite_estimates(suite: str, runs: Sequence[SavedRun]) -> list[Estimate]:
+    """A suite's own numbers, such as CORE of the suite `core`, from runs of its parts on one system; of two runs of one
+    part the later counts. Nothing where a suite has none. Raises `DataError` where a part is missing."""
+    aggregate = _suite(suite).aggregate
+    if len(systems := {run.system.label for run in runs}) > 1:
+        raise HowgoodError(f"{suite} is one system's number, and these runs are of {', '.join(sorted(systems))}")
+    headlines = {run.rules.benchmark: run.estimates[0] for run in runs if run.estimates}
+    return aggregate(headlines) if aggregate else []
+
+
+def _suite(name: str) -> Suite:
+    if name not in SUITES:
+        raise UnknownName("suite", name, SUITES)
+    return SUITES[name]
 
 
 async def resume_async(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +10,14 @@ import pytest
 
 import howgood as hg
 from howgood.benchmarks.own_file import own_file
-from howgood.calls.gold import GoldAnswer
-from howgood.core.registry import find
+from howgood.core.errors import HowgoodError, Unsupported
 from howgood.core.types import Generate, Likelihood, Loglikelihood, Prediction
-from howgood.interpret.bits import BitsPerByte
 from howgood.models.base import Capabilities, Model
-from howgood.outputs.likelihood import GoldBits
-from howgood.runs.benchmark import Benchmark
 from howgood.runs.evaluate import SavedRun
 
 
-def bits_per_byte(benchmark: Benchmark) -> Benchmark:
-    return replace(
-        benchmark,
-        call=GoldAnswer(benchmark.call),
-        outputs=GoldBits(),
-        interpret=BitsPerByte.instead_of(benchmark.interpret),
-    )
-
-
 def run(name: str, model: str | Model, shared: Path, shots: int | None = 0, **parameters: Any) -> SavedRun:
-    benchmark = bits_per_byte(find(name)[0].build(**parameters))
-    return hg.run(benchmark, model=model, limit=40, shots=shots, data=str(shared / "data"))
+    return hg.run(name, model=model, limit=40, shots=shots, score="bpb", data=str(shared / "data"), **parameters)
 
 
 @pytest.mark.parametrize("name", ["gsm8k", "mmlu", "hellaswag", "lambada"])
@@ -79,15 +64,55 @@ def test_every_answer_counts_once_in_the_headline_and_by_its_bytes_in_the_ratio(
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "facts.csv"
     path.write_text("q,a,wrong\nCapital of France?,Paris,Rome\nCapital of Peru?,Lima,Oslo\n")
-    written = bits_per_byte(own_file(str(path), ask="{q}", answer="a"))
-    chosen = bits_per_byte(own_file(str(path), ask="{q}", answer="a", choices="a,wrong"))
-    for benchmark in (written, chosen):
-        found = hg.run(benchmark, model="reference/uniform")
+    for choices in ({}, {"choices": "a,wrong"}):
+        found = hg.run(str(path), "reference/uniform", score="bpb", ask="{q}", answer="a", **choices)
         assert found.trials["text"].to_list() == [" Paris", " Lima"]
-        assert found.estimates[0].value == pytest.approx(8)
-    assert [str(i.input) for i in written.inputs.instances()][:1] == ["Capital of France?"]
+        assert found.estimate.value == pytest.approx(8)
+        again = hg.resume(found.id)
+        assert again.estimate == found.estimate
+
+
+def test_what_cannot_be_scored_is_told_before_a_model_is_called(shared: Path) -> None:
+    data = str(shared / "data")
+    for name, model, told in (
+        ("wikitext-2", "reference/uniform", "whole texts have no gold answer"),
+        ("gsm8k", "reference/constant,text=A", "gives no log-likelihoods, which bits per byte"),
+    ):
+        with pytest.raises(Unsupported, match=told):
+            hg.run(name, model, score="bpb", data=data)
+    with pytest.raises(HowgoodError, match=r"there is no score .ppl..*bits per byte of the gold answers"):
+        hg.run("gsm8k", "reference/uniform", score="ppl", data=data)  # type: ignore[arg-type]
+
+
+def test_a_benchmark_made_in_python_and_the_baselines_of_another_number(tmp_path: Path, shared: Path) -> None:
+    path = tmp_path / "facts.csv"
+    path.write_text("q,a\nCapital of France?,Paris\n")
+    made = own_file(str(path), ask="{q}", answer="a")
+    assert hg.run(made, "reference/uniform", score="bpb").estimate.value == pytest.approx(8)
+    card = run("piqa", "reference/uniform", shared).card
+    assert "random" not in card or card["random"] is None
+    assert hg.run("piqa", "reference/uniform", limit=5, data=str(shared / "data")).card["random"] == 0.5
 
 
 def test_strata_are_kept(shared: Path) -> None:
     found = run("mmlu", "reference/uniform", shared, subjects="virology,anatomy")
     assert {group.group for group in found.groups} == {"virology", "anatomy"}
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "text"),
+    [
+        # winogrande's and core's first questions; what is scored follows the gap that the right choice fills.
+        ("winogrande", "Sarah was a much better surgeon than Maria so Maria", " always got the easier cases."),
+        (
+            "core-winograd",
+            "The city councilmen refused the demonstrators a permit because the city councilmen",
+            " feared violence.",
+        ),
+    ],
+)
+def test_what_follows_a_gap_is_the_answer(name: str, prompt: str, text: str, shared: Path) -> None:
+    found = hg.run(name, "reference/uniform", score="bpb", shots=0, data=str(shared / "data"))
+    first = found.trials.sort("index").row(0, named=True)
+    assert (first["prompt"], first["text"]) == (prompt, text)
+    assert found.estimate.value == pytest.approx(8)

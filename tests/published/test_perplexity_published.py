@@ -82,3 +82,25 @@ def smollm2() -> HuggingFaceModel:
     except ModelError as error:
         pytest.skip(str(error))
     return HuggingFaceModel("smollm2,prefix=0", str(path.parent), gguf_file=path.name, prefix=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "size", "nats"),
+    [(GETTYSBURG, 34, 176, 94.8922), (UMBRELLAS, 22, len(UMBRELLAS), 114.9871)],
+    ids=["gettysburg", "umbrellas"],
+)
+def test_the_surprise_of_two_sentences_is_kept_for_each_token(
+    text: str, tokens: int, size: int, nats: float, smollm2: HuggingFaceModel, tmp_path: Path
+) -> None:
+    """Measured with transformers in float32. Their bits per byte are those of the nats over the stored bytes."""
+    (tmp_path / "text.txt").write_text(text)
+    run = hg.run("own-text", smollm2, file=str(tmp_path / "text.txt"))
+    row = run.trials.row(0, named=True)
+    assert (row["tokens"], row["bytes"]) == (tokens, size)
+    assert row["nll"] == pytest.approx(nats, abs=5e-4)
+    each = row["likelihoods"][0]["token_logprobs"]
+    assert len(each) == tokens
+    assert -sum(each) == pytest.approx(nats, abs=5e-4)
+    told = {estimate.name: estimate.value for estimate in run.estimates}
+    assert told["bits_per_byte"] == pytest.approx(nats / math.log(2) / size, abs=1e-5)
+    assert told["token_perplexity"] == pytest.approx(math.exp(nats / tokens), rel=1e-4)

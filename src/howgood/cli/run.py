@@ -61,6 +61,10 @@ def run(
     effort: ReasoningEffort = None,
     thinking: Thinking = None,
     method: Methods = None,
+    score: Annotated[
+        Literal["bpb"] | None,
+        typer.Option(help="bpb: bits per byte of the gold answers, in place of the benchmark's own number."),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
@@ -105,6 +109,7 @@ def run(
         budget=budget,
         cache=cache,
         batch=batch,
+        score=score,
     )
     saved = _run(benchmark, model or ["smollm2"], given, options, yes)
     end(saved)
@@ -137,6 +142,7 @@ def _run(names: list[str], models: list[str], given: dict[str, Any], options: Op
     finally:
         if saved:
             conclude(saved, screen)
+            _suites(names, saved, screen)
     return saved
 
 
@@ -177,10 +183,11 @@ async def _evaluate(
 
 
 def plans_of(names: list[str], model: Model, given: dict[str, Any], options: Options, screen: Console) -> list[Plan]:
-    """The plans of all benchmarks and of all parts of suites. A part of a suite that the model cannot do is told and
-    left out; a benchmark asked for by name is an error."""
+    """The plans of all benchmarks and of all parts of suites. A part of a suite that the model cannot do, or whose data
+    cannot be had, is told and left out; a benchmark asked for by name is an error."""
     from howgood.benchmarks.suites import SUITES
-    from howgood.core.errors import Unsupported
+    from howgood.core.errors import DataError, Unsupported
+    from howgood.core.text import visible
     from howgood.runs.plan import make_plan
 
     plans = []
@@ -188,12 +195,35 @@ def plans_of(names: list[str], model: Model, given: dict[str, Any], options: Opt
         if name not in SUITES:
             plans.append(make_plan(name, model, given, options))
             continue
-        for part in SUITES[name].parts:
+        made = []
+        for place, part in enumerate(SUITES[name].parts, 1):
             try:
-                plans.append(make_plan(part.benchmark, model, part.parameters | given, part.options(options)))
-            except Unsupported as error:
-                screen.print(f"left out: {error}", style="yellow", markup=False)
+                made.append(make_plan(part.benchmark, model, part.parameters | given, part.options(options)))
+            except (Unsupported, DataError) as error:
+                if place == len(SUITES[name].parts) and not made:
+                    raise
+                screen.print(visible(f"left out: {error}"), style="yellow", markup=False, soft_wrap=True)
+        plans += made
     return plans
+
+
+def _suites(names: list[str], saved: list[SavedRun], screen: Console) -> None:
+    """The numbers of whole suites, where they have some, for each system."""
+    from howgood.api import suite_estimates
+    from howgood.benchmarks.suites import SUITES
+    from howgood.core.errors import DataError
+    from howgood.core.text import visible
+    from howgood.report.terminal.runs import scores_table
+
+    for name in names:
+        if name not in SUITES or SUITES[name].aggregate is None:
+            continue
+        for label in dict.fromkeys(run.system.label for run in saved):
+            screen.print(visible(f"\n{name} of {label}"), style="bold", markup=False, soft_wrap=True)
+            try:
+                screen.print(scores_table(suite_estimates(name, [run for run in saved if run.system.label == label])))
+            except DataError as error:
+                screen.print(visible(str(error)), style="yellow", markup=False, soft_wrap=True)
 
 
 def conclude(saved: list[SavedRun], screen: Console) -> None:

@@ -23,6 +23,11 @@ FORMULATIONS = {
         "(cloze by likelihood)"
     ),
 }
+IN_CONTEXT = {
+    "in-context choice": "The likelihood the model gives to each choice, right after the question, is measured",
+    "in-context schema": "The likelihood the model gives to the sentence's end, after each choice, is measured",
+    "in-context text": "The likelihood the model gives to the answer, right after the question, is measured",
+}
 MATCHES = {
     "exact": "Right if the answer is exactly one of the targets, apart from space around it",
     "normalized": "Right if the answer is one of the targets, apart from case, punctuation, articles and space",
@@ -85,6 +90,10 @@ def call(run: Run) -> str:
         first, written = "The likelihood the model gives to the target, right after the input, is measured", False
     elif kind == "rolling":
         return _rolling(rules)
+    elif kind == "gold-answer":
+        first, written = "The likelihood of the gold answer, after the prompt that asks for it, is measured", False
+    elif str(kind).startswith("in-context"):
+        first, written = IN_CONTEXT.get(str(kind), f"Likelihoods are measured: {kind}"), False
     else:
         return _listed(rules)
     asked = f"{_shots(rules)}; {_format(rules)}"
@@ -108,11 +117,19 @@ def outputs(run: Run) -> str:
             "last; strict_match takes only the one after ####"
         )
     elif kind == "grid":
-        words = "Solved if any attempt is exactly the target grid, in shape and in every cell"
+        voted = f"; the attempts are {str(rules['vote']).partition(' (')[0]}" if rules.get("vote") else ""
+        words = f"Solved if any attempt is exactly the target grid, in shape and in every cell{voted}"
     elif kind == "continuation":
         return (
             "Right if the target is what the model finds most likely at every token; its surprise (nats) is kept too."
         )
+    elif kind == "gold-bits":
+        return (
+            "The bits that the model needs for the gold answer, over its bytes in UTF-8, the space before it included "
+            "(bpb); its surprise (nats), bytes and tokens are kept too."
+        )
+    elif kind == "choice-per-token":
+        return "Right if the right choice is the most likely one per token (acc)."
     elif kind == "surprise":
         how = WORD_COUNTS.get(str(rules.get("words")), str(rules.get("words")))
         return f"The surprise of every token is added up (nats), and tokens, bytes and words are counted; {how}."
@@ -164,7 +181,7 @@ def command(run: Run) -> str | None:
     words = ["howgood", "run", run.benchmark, "--model", run.system.name]
     for method in options.get("methods", ()):
         words += ["--method", method]
-    for name in ("limit", "sample", "epochs", "seed", "data", "budget"):
+    for name in ("limit", "sample", "epochs", "seed", "data", "score", "budget"):
         if options.get(name) is not None:
             words += [f"--{name}", str(options[name])]
     for name in ("shots", "temperature", "max_tokens", "effort", "thinking"):

@@ -82,7 +82,7 @@ def lines(run: Run) -> list[tuple[str, str]]:
         total += f", of which {money(run.spent)} was paid now and the rest read from the cache"
     found = [("cost", total)]
     if cost and cost.value > 0:
-        found.append(("cost of each", figure(cost)))
+        found.append((f"cost of each{_whole(run)}", figure(cost)))
     if median:
         words = f"median {figure(median)}"
         found.append(("latency", f"{words}; 95% within {seconds(tail.value)}" if tail else words))
@@ -98,7 +98,7 @@ def beside(a: Run, b: Run) -> list[tuple[str, str]]:
         one, other = took(a, name), took(b, name)
         if one and other and (one.value or other.value):
             times = f" ({_times(one.value, other.value)})" if one.value and other.value else ""
-            found.append((words, f"A {figure(one)}, B {figure(other)}{times}"))
+            found.append((words + (_whole(a) if name == "cost" else ""), f"A {figure(one)}, B {figure(other)}{times}"))
     return found
 
 
@@ -139,8 +139,13 @@ def _front(benchmark: str, runs: list[SavedRun]) -> Front | None:
         Standing(run, cost, score, place, None if place.by is None else known[place.by][0])
         for (run, cost, score), place in zip(known, places, strict=True)
     ]
-    axis = "cost of each answer" if paid else "median time of an answer"
+    axis = f"cost of each{_whole(runs[0]) or ' answer'}" if paid else "median time of an answer"
     return Front(benchmark, axis, standings, len({run.rules.hash for run, _, _ in known}) == 1)
+
+
+def _whole(run: Run) -> str:
+    """What a cost is of, where that is more than one answer: a cluster, such as a puzzle with several questions."""
+    return " cluster" if run.rules.interpret.get("unit") == "cluster" else ""
 
 
 def _times(a: float, b: float) -> str:

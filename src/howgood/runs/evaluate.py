@@ -188,7 +188,7 @@ def finish(plan: Plan, run: SavedRun) -> None:
     """Turn the journal into columns, make the estimates, and write run.json; only then let the journal go."""
     held = columns.compact(run.path)
     run.finished = now()
-    run.took = taken(run.read(list(COLUMNS)))
+    run.took = taken(run.read(list(COLUMNS)), run.rules.interpret.get("unit", "instance"))
     if held.names:
         run.estimates, run.groups = plan.benchmark.interpret(scores(run, held.names))
     store.save(run)

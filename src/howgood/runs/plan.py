@@ -18,15 +18,18 @@ import msgspec
 from msgspec import Struct
 
 from howgood.calls.base import Settings
+from howgood.calls.gold import GoldAnswer
 from howgood.calls.methods.registry import apply, load
-from howgood.core.errors import DataError, HowgoodError, Unsupported
+from howgood.core.errors import DataError, HowgoodError, UnknownName, Unsupported
 from howgood.core.registry import Card, canonical, find, parse_parameters
 from howgood.core.text import digest
 from howgood.core.types import Generate, Instance, Message, Prompt, Request, Rolling, Rules
 from howgood.inputs.base import Inputs
 from howgood.inputs.fewshot import Pool, Shots
 from howgood.inputs.sampling import sample
+from howgood.interpret.bits import BitsPerByte
 from howgood.models.base import Model
+from howgood.outputs.likelihood import GoldBits
 from howgood.runs.benchmark import Benchmark
 from howgood.runs.budget import parse_budget
 
@@ -38,7 +41,8 @@ PROBES = 8
 
 class Options(Struct, frozen=True, omit_defaults=True):
     """How much of a benchmark is run and how: `limit` instances (None: all) picked by `sample` with `seed`, `epochs`
-    repeats of each, the call's `settings`, the folder of local `data`, and the `methods` put around the model.
+    repeats of each, the call's `settings`, the folder of local `data`, the `methods` put around the model, and the
+    `score` taken in place of the benchmark's own ("bpb": bits per byte of the gold answers).
 
     What does not change the number: the `budget` (see `runs/budget.py`), whether answers go through the `cache` (None:
     those that cost money do), and whether they are asked for in a `batch`."""
@@ -53,6 +57,7 @@ class Options(Struct, frozen=True, omit_defaults=True):
     budget: str | None = None
     cache: bool | None = None
     batch: bool = False
+    score: Literal["bpb"] | None = None
 
     def check(self) -> None:
         if self.budget is not None:
@@ -65,6 +70,8 @@ class Options(Struct, frozen=True, omit_defaults=True):
             raise DataError(f"--data {self.data}: there is no such folder")
         if self.limit is not None and self.limit < 1:
             raise HowgoodError(f"--limit must be at least 1, not {self.limit}; leave it out to run everything")
+        if self.score not in (None, "bpb"):
+            raise UnknownName("score", str(self.score), ["bpb"], "There is bpb: bits per byte of the gold answers.")
         if self.epochs < 1:
             raise HowgoodError(f"--epochs must be at least 1, not {self.epochs}")
         shots, tokens, temperature = self.settings.shots, self.settings.max_tokens, self.settings.temperature
@@ -141,9 +148,13 @@ def _bound(
 ) -> Plan:
     inputs = benchmark.inputs.at(Path(options.data)) if options.data else benchmark.inputs
     call, outputs = apply(options.methods, benchmark.call, benchmark.outputs)
+    interpret = benchmark.interpret
+    if options.score == "bpb":
+        call, outputs, interpret = GoldAnswer(call), GoldBits(), BitsPerByte.instead_of(interpret)
+        card = msgspec.structs.replace(card, random=None, human=None, human_source="")  # theirs are of another number
     call = call.bind(model.capabilities, options.settings)
     outputs = outputs.bind(call.describe())
-    benchmark = replace(benchmark, inputs=inputs, call=call, outputs=outputs)
+    benchmark = replace(benchmark, inputs=inputs, call=call, outputs=outputs, interpret=interpret)
 
     survey = Survey()
     probes = heapq.nsmallest(PROBES, survey.read(inputs.instances()), key=lambda i: i.id)
@@ -161,7 +172,7 @@ def _bound(
         sample=_sample_rules(options, chosen, survey.strata),
         call=call.describe() | pool_rules,
         outputs=outputs.describe(),
-        interpret=benchmark.interpret.describe(),
+        interpret=interpret.describe(),
     )
     plan = Plan(name, card, parameters, options, benchmark, rules, chosen, total, pool)
     requests = [_without_seed(plan.request(probe)) for probe in probes]

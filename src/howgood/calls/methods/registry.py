@@ -45,6 +45,11 @@ METHODS = {
     ),
     "turns": Kind("turns", "a second turn: check the answer, give the final one", "turns:Turns", "say"),
     "best": Kind("best,n=4", "the likeliest of n answers, or the one a judge takes (by=MODEL)", "best:Best", "by"),
+    "augment": Kind(
+        "augment,n=8",
+        "puzzles of grids turned, mirrored and recoloured; most votes are the attempts",
+        "augment:Augment",
+    ),
     "vote": Kind("vote,n=8", "the answer that most of n samples give", "vote:Vote"),
 }
 """Every method, in the order in which they are put around a call."""

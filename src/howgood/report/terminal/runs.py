@@ -133,7 +133,7 @@ def run_view(run: SavedRun) -> RenderableType:
     if run.status != "finished":
         parts.append(_ended(run))
     if run.estimates:
-        parts.append(section("Estimates", _estimates(run.estimates)))
+        parts.append(section("Estimates", scores_table(run.estimates)))
     for question, answer in cards.four_questions(run):
         parts.append(section(question, say(answer)))
     if run.groups:
@@ -193,7 +193,8 @@ def _ended(run: SavedRun) -> Text:
     return words.append_text(say(f"\n  howgood resume {run.id}", "not bold default"))
 
 
-def _estimates(estimates: list[Estimate]) -> Table:
+def scores_table(estimates: Sequence[Estimate]) -> Table:
+    """Estimates with their intervals, n and how they were made."""
     table = plain_table("=score", "=value", "<0 to 100%", ">n", "<method")
     for estimate in estimates:
         table.add_row(named(estimate), number(estimate), Bar(estimate), f"{estimate.n:,}", say(estimate.method, "dim"))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from howgood.core.registry import catalogue, find
+from howgood.interpret.core_score import TASKS
 from howgood.runs.check import check
 from howgood.runs.plan import Options
 
@@ -29,6 +30,21 @@ SIZES = [
     ("arc-agi-2", {}, 167, BOTH),
     ("arc-agi-2", {"split": "training"}, 1_076, BOTH),
 ]
+ELSEWHERE = {
+    "test_choice_benchmarks.py": "arc-easy arc-challenge openbookqa boolq piqa commonsense-qa social-iqa winogrande",
+    "test_core_tasks.py": " ".join(task.benchmark for task in TASKS),
+    "test_gpqa.py": "gpqa",
+    "test_hle.py": "hle",
+    "test_math_benchmark.py": "math",
+    "test_mmlu_pro_benchmark.py": "mmlu-pro",
+    "test_own_file.py": "own-file",
+    "test_hub_eval.py": "hub-eval",
+    "test_quickstart.py": "endings instructions last-words passages questions word-problems",
+    "test_truthfulqa.py": "truthfulqa-mc1 truthfulqa-mc2",
+}
+"""Where the others are checked, beside what else is to be said of them."""
+WITHOUT = {"own-text"}
+"""What has no gold answers of its own to check."""
 
 
 @pytest.mark.parametrize(("name", "parameters", "size", "ways"), SIZES)
@@ -38,6 +54,18 @@ def test_gold_answers_are_right_and_spoiled_ones_wrong(
     found = check(name, parameters, Options(data=str(shared / "data")))
     assert [one.way for one in found] == ways
     assert all(one.instances == size and not one.faults for one in found)
+
+
+def test_no_benchmark_of_these_sections_goes_unchecked() -> None:
+    here = Path(__file__).parent
+    for file in ELSEWHERE:
+        text = (here / file).read_text()
+        assert " = check(" in text or "def test_gold_answers_are_right_and_spoiled_ones_wrong" in text
+    checked = {name for name, *_ in SIZES} | WITHOUT
+    for file, names in ELSEWHERE.items():
+        checked |= {f"quickstart-{name}" if file == "test_quickstart.py" else name for name in names.split()}
+    sections = {"benchmarks", "core", "knowledge", "perplexity", "quickstart", "reasoning"}
+    assert {entry.name for entry in catalogue() if entry.section in sections} == checked
 
 
 @pytest.mark.parametrize("name", sorted({name for name, *_ in SIZES} | {"own-text"}))

@@ -21,22 +21,27 @@ if TYPE_CHECKING:
     from howgood.benchmarks.suites import Suite
 
 
+OWN = "benchmarks"
+"""The section of what stands in no folder of its own: the ways to ask data of one's own."""
+
+
 def benchmarks_table(listed: Sequence[Listed], suites: Mapping[str, Suite]) -> RenderableType:
     """Every benchmark under its section, then the suites."""
+    parts: list[RenderableType] = []
+    for name, entries in groupby(listed, key=lambda entry: entry.section):
+        title = "your own data" if name == OWN else name
+        parts += [say(title, "dim"), _named([(entry.name, entry.title) for entry in entries]), Text("")]
+    if suites:
+        parts += [Text("suites", style="dim"), _named([(name, suite.title) for name, suite in suites.items()])]
+    return Group(*parts)
+
+
+def _named(lines: Sequence[tuple[str, str]]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for place, (name, entries) in enumerate(groupby(listed, key=lambda entry: entry.section)):
-        if place:
-            table.add_row("", "")
-        table.add_row(say(name, "dim"), "")
-        for entry in entries:
-            table.add_row(say(f"  {entry.name}", "bold"), say(entry.title))
-    if suites:
-        table.add_row("", "")
-        table.add_row(Text("suites", style="dim"), "")
-        for name, suite in suites.items():
-            table.add_row(say(f"  {name}", "bold"), say(suite.title))
+    for name, title in lines:
+        table.add_row(say(f"  {name}", "bold"), say(title))
     return table
 
 

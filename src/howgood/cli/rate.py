@@ -1,0 +1,74 @@
+"""howgood rate: a leaderboard from comparisons of two."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from howgood.cli.options import console
+
+
+def rate(
+    battles: Annotated[
+        str,
+        typer.Argument(
+            metavar="BATTLES.CSV",
+            help="A csv, tsv, jsonl or parquet file: model_a, model_b, winner (a model's name, model_a, model_b, tie, "
+            "bothbad; or left, right), and if you have them weight, voter, time, item.",
+        ),
+    ],
+    ties: Annotated[
+        Literal["half", "davidson", "rao-kupper"], typer.Option(help="How a tie is read: half a win, or by a model.")
+    ] = "half",
+    style: Annotated[
+        bool,
+        typer.Option(
+            "--style",
+            help="Control for style, from length_a, length_b, headers_, lists_, bold_, or from answer_a, answer_b.",
+        ),
+    ] = False,
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", "-b", metavar="MODEL", help="A model at 1000, against which all are told."),
+    ] = None,
+    reweight: Annotated[
+        bool, typer.Option("--reweight", help="Let every pair of models count alike, however often it was voted on.")
+    ] = False,
+    intervals: Annotated[
+        Literal["sandwich", "bootstrap"], typer.Option(help="Where intervals come from; the sandwich is quick.")
+    ] = "sandwich",
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Votes that belong together; default: those of one voter; none: no votes."),
+    ] = None,
+    elo: Annotated[
+        bool, typer.Option("--elo", help="Show online Elo ratings too; their order depends on chance.")
+    ] = False,
+    level: Annotated[float, typer.Option(help="The confidence of intervals and ranks.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="What samples are drawn by.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the leaderboard as JSON.")] = False,
+) -> None:
+    """Rate models from votes on pairs of them (Bradley-Terry): ratings with intervals, ranks with those that cannot be
+    excluded, the probability of being the best, and how few votes the first place rests on."""
+    import msgspec
+
+    from howgood.interpret.rating import board as ratings
+    from howgood.report.terminal.rating import leaderboard_view
+
+    board = ratings.rate(
+        battles,
+        ties=ties,
+        style=style,
+        baseline=baseline,
+        reweight=reweight,
+        intervals=intervals,
+        cluster=cluster,
+        elo=elo,
+        level=level,
+        seed=seed,
+    )
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(board), indent=2).decode())
+    else:
+        console().print(leaderboard_view(board))

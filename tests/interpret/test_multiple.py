@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from score_tables import table
 from statsmodels.stats.multitest import multipletests
 
+from howgood.core.types import Estimate
 from howgood.interpret import statistics
 from howgood.interpret.compare import paired
-from howgood.interpret.multiple import compare_many, holm
+from howgood.interpret.multiple import Pair, holm, mean_difference, together
 from howgood.interpret.randomisation import DRAWS, sign_flip
-
-MEAN = {"kind": "mean", "score": None, "weighting": "instance", "unit": "instance"}
 
 
 def test_every_sign_pattern_is_gone_through() -> None:
@@ -81,16 +80,47 @@ def test_holm_equals_statsmodels(p: list[float]) -> None:
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1].tolist())
 
 
-def test_many_systems_on_many_benchmarks() -> None:
+def test_pairs_looked_at_together_answer_for_their_number() -> None:
     rng = np.random.default_rng(2)
     worse, better = (rng.random(80) < 0.4).astype(float), np.ones(80)
-    systems = {"a": table(acc=worse.tolist()), "b": table(acc=better.tolist()), "c": table(acc=worse.tolist())}
-    pairs = compare_many({"x": systems, "y": {"a": systems["a"], "b": systems["b"]}}, {"x": MEAN, "y": MEAN})
-    assert [(p.benchmark, p.a, p.b) for p in pairs] == [
-        ("x", "a", "b"), ("x", "a", "c"), ("x", "b", "c"), ("y", "a", "b")
-    ]  # fmt: skip
-    assert [p.adjusted for p in pairs] == pytest.approx(holm([p.comparison.p for p in pairs]))
-    assert pairs[1].adjusted == 1
-    against = compare_many({"x": systems}, {"x": MEAN}, baseline="b")
-    assert [(p.a, p.b) for p in against] == [("b", "a"), ("b", "c")]
-    assert against[0].comparison.difference.value < 0
+    a, b, c = (table(acc=values.tolist()) for values in (worse, better, worse))
+    made = [
+        Pair("x", "a", "b", paired(a, b, "acc")),
+        Pair("x", "a", "c", paired(a, c, "acc")),
+        Pair("y", "a", "b", paired(a, b, "acc")),
+    ]
+    found = together(made)
+    assert [pair.adjusted for pair in found.pairs] == pytest.approx(holm([pair.comparison.p for pair in made]))
+    assert found.pairs[1].adjusted == 1
+    assert [(one.a, one.b) for one in found.overall] == [("a", "b")]  # c is on one benchmark alone
+
+
+def test_the_mean_over_benchmarks_is_made_of_their_intervals() -> None:
+    rows = [("acc", 0.10, 0.02, 0.04, 0.15), ("acc", -0.02, 0.03, -0.09, 0.03)]
+    one, other = (Estimate(name, v, se, low, high, 50, "t", percent=True) for name, v, se, low, high in rows)
+    found = mean_difference([one, other])
+    assert found.value == pytest.approx(0.04)
+    assert found.se == pytest.approx((0.02**2 + 0.03**2) ** 0.5 / 2)
+    assert found.low == pytest.approx(0.04 - (0.06**2 + 0.07**2) ** 0.5 / 2)
+    assert found.high == pytest.approx(0.04 + (0.05**2 + 0.05**2) ** 0.5 / 2)
+    assert (found.n, found.name) == (100, "mean over 2 benchmarks")
+    unknown = mean_difference([one, Estimate("acc", 0.1, None, -1, 1, 1, "t", percent=True)])
+    assert unknown.se is None
+    assert unknown.low < -0.4
+
+
+def test_the_mean_over_benchmarks_holds_its_level() -> None:
+    # Three benchmarks of 60 questions on which b is 5 points ahead of a: the interval of the mean holds it.
+    rng = np.random.default_rng(9)
+    held = 0
+    for _ in range(300):
+        differences = []
+        for _ in range(3):
+            kind = rng.choice(4, 60, p=[0.5, 0.15, 0.10, 0.25])
+            a, b = (kind == 0) | (kind == 2), (kind == 0) | (kind == 1)
+            differences.append(
+                paired(table(acc=a.astype(float).tolist()), table(acc=b.astype(float).tolist()), "acc").difference
+            )
+        found = mean_difference(differences)
+        held += found.low <= 0.05 <= found.high
+    assert 0.92 <= held / 300 <= 0.99

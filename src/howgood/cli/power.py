@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from howgood.cli.options import console
 from howgood.core.errors import HowgoodError
-
-if TYPE_CHECKING:
-    from howgood.interpret.power import Variances
 
 
 def power(
@@ -38,36 +35,15 @@ def power(
 ) -> None:
     """Say how many instances a difference between two systems needs, and which difference each number of instances
     shows: from assumptions, or from the variances of earlier runs."""
-    from howgood.interpret.power import assumed
+    from howgood import api
     from howgood.report.terminal.power import power_view
 
-    if runs:
-        variances, percent = _from_runs(runs, correlation, unpaired, score)
-    else:
-        variances, percent = assumed(accuracy, correlation, sampling, not unpaired), True
-    if difference is not None and difference <= 0:
+    if difference is not None and not difference > 0:
         raise HowgoodError(f"--difference is above zero, as 0.03 for three points, not {difference:g}")
-    asked = epochs or ([1, 4, 10] if variances.sampling else [1])
-    console().print(power_view(variances, asked, difference, power, level, percent))
-
-
-def _from_runs(runs: list[str], correlation: float, unpaired: bool, score: str | None) -> tuple[Variances, bool]:
-    """The variances that one run or two show, and whether the score is a share."""
-    from howgood import api
-    from howgood.interpret.power import like, like_both
-    from howgood.runs.evaluate import scores
-
-    if len(runs) > 2:
-        raise HowgoodError("howgood power takes one earlier run, or the two systems' runs; give no more than two")
-    saved = [api.load(name) for name in runs]
-    tables, name = [scores(run) for run in saved], score or saved[0].estimate.name
-    if len(saved) == 2:
-        made = api.compare(saved[0], saved[1], score)
-        found = made.unpaired if unpaired else made.difference
-        if found.se is None:
-            raise HowgoodError("the two runs share one independent instance, which shows no variance")
-        return like_both(tables[0], tables[1], found.name, found.n * found.se**2), found.percent
-    if name not in tables[0].scores:
-        raise HowgoodError(f"{name} is no mean over instances: give the runs of two systems, or another --score")
-    percent = all(estimate.percent for estimate in saved[0].estimates if estimate.name == name)
-    return like(tables[0], name, correlation, not unpaired), percent
+    found = api.power(
+        *runs or (), accuracy=accuracy, correlation=correlation, sampling=sampling, paired=not unpaired, score=score
+    )
+    if found.percent and difference is not None and difference >= 1:
+        raise HowgoodError(f"--difference is in shares of 1: three points are 0.03, not {difference:g}")
+    asked = epochs or ([1, 4, 10] if found.sampling else [1])
+    console().print(power_view(found, asked, difference, power, level))

@@ -49,7 +49,8 @@ def probability_above(rate: float, successes: float, n: float, prior: tuple[floa
     """How probable it is, after k of n, that the rate is above this one."""
     from scipy.special import betainc
 
-    _check(successes, n)
+    if n:  # after nothing the prior speaks
+        _check(successes, n)
     return 1.0 - float(betainc(prior[0] + successes, prior[1] + n - successes, min(max(rate, 0.0), 1.0)))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from msgspec import Struct
 
 from howgood.core.errors import DataError
 from howgood.core.types import Estimate
-from howgood.interpret import power, randomisation, statistics
+from howgood.interpret import binomial, power, randomisation, statistics
 from howgood.interpret.design import Design
 from howgood.interpret.estimate import Per, mean_estimate, unit_count
 from howgood.interpret.passk import solved
@@ -24,16 +25,22 @@ MANY = 2_000
 """From this many independent pairs on, t and the randomisation test agree and the latter only costs time."""
 
 
+PASS = re.compile(r"pass[@^]([1-9]\d{0,3})")
+"""A score of several answers to each instance, made of their epochs."""
+
+
 class Comparison(Struct, frozen=True, omit_defaults=True):
     """System b against system a on the `difference.n` instances both have a score for.
 
     `difference` is b - a, paired; `p` the two-sided p-value by `test` (None where nothing can be tested). `a` and `b`
     are their own estimates on the shared instances; `only_a` and `only_b` count the instances left out. On `gained`
-    instances b does better, on `lost` worse: for right or wrong answers these are the flips. `correlation` is that of
-    the two systems over instances. `unpaired` and `unpaired_p` are what an analysis of two separate samples would have
-    said. `detectable` is the smallest difference this many instances show with 80 % power, and `needed` how many
-    instances a difference of the observed size takes (None where there is no difference or no spread). `split` says how
-    much of the error comes from the questions and how much from the sampling of answers, where both runs have epochs.
+    instances b does better, on `lost` worse: for right or wrong answers these are the flips, and `ahead` is how
+    probable it is that b is the better one if every share of flips was as likely before (None for others).
+    `correlation` is that of the two systems over instances. `unpaired` and `unpaired_p` are what an analysis of two
+    separate samples would have said. `detectable` is the smallest difference this many instances show with 80 % power,
+    and `needed` how many instances a difference of the observed size takes (None where there is no difference or no
+    spread). `split` says how much of the error comes from the questions, how much from the sampling of answers and how
+    much from the wording of prompts, where both runs have epochs or the same perturbations.
 
     `rules` are the lines in which the two runs' rules differ, as (name, a's, b's); `same_rules` is whether they played
     the same game all the same (a copy of the data from elsewhere differs in a line, but is the same game).
@@ -53,6 +60,7 @@ class Comparison(Struct, frozen=True, omit_defaults=True):
     unpaired_p: float | None
     detectable: float | None
     needed: int | None
+    ahead: float | None = None
     rules: tuple[tuple[str, Any, Any], ...] = ()
     same_rules: bool = True
     split: Split | None = None
@@ -65,6 +73,9 @@ def compare(a: Table, b: Table, interpret: dict[str, Any], score: str | None = N
     bytes were counted."""
     parts = interpret.get("parts", [interpret])
     part = next((part for part in parts if part["score"] == score), parts[0])
+    if score and (k := PASS.fullmatch(score)) and score not in a.scores:
+        base = part["score"] or next(iter(a.scores))
+        a, b = (solved(table, [int(k[1])], base) for table in (a, b))
     name = score or part["score"] or next(iter(a.scores))
     if score is None and name not in b.scores:
         name = next((other for other in b.scores if other in a.scores), name)
@@ -102,7 +113,8 @@ def paired(
     gained, lost = int((y > x).sum()), int((y < x).sum())
     p: float | None
     binary = statistics.is_binary(x) and statistics.is_binary(y)
-    if binary and shared.design.clusters is None and shared.design.equal:
+    flips = binary and shared.design.clusters is None and shared.design.equal
+    if flips:
         p, test = statistics.mcnemar(gained, lost), "exact McNemar"
     elif share and randomisation.FEWEST <= spread.units <= MANY:
         p, test = _randomised(shared.design.contributions(y - x))
@@ -129,6 +141,7 @@ def paired(
         unpaired_p=unpaired_p,
         detectable=detectable,
         needed=needed,
+        ahead=binomial.probability_above(0.5, gained, gained + lost) if flips else None,
         split=split_pair(a, b, score),
     )
 

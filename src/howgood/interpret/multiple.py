@@ -1,17 +1,14 @@
-"""Many comparisons at once: every pair of systems on every benchmark, with p-values that answer for their number."""
+"""Many comparisons at once: systems on benchmarks, with p-values that answer for how many there are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import combinations
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from howgood.interpret.compare import Comparison, compare
-
-if TYPE_CHECKING:
-    from howgood.interpret.table import Table
+from howgood.core.types import Estimate
+from howgood.interpret.compare import Comparison
 
 
 class Pair(Struct, frozen=True):
@@ -22,27 +19,62 @@ class Pair(Struct, frozen=True):
     a: str
     b: str
     comparison: Comparison
-    adjusted: float | None
+    adjusted: float | None = None
 
 
-def compare_many(
-    tables: Mapping[str, Mapping[str, Table]],
-    interpret: Mapping[str, dict[str, Any]],
-    score: str | None = None,
-    baseline: str | None = None,
-) -> list[Pair]:
-    """Compare systems on several benchmarks: `tables` holds each system's scores by benchmark, `interpret` what each
-    benchmark's number is (see `compare`). Every pair is compared, or every system with the `baseline` alone. Holm's
-    adjustment is over all of it. Raises `DataError` where two systems share no instance."""
-    made = []
-    for benchmark, systems in tables.items():
-        for a, b in combinations(systems, 2):
-            if baseline in (None, a, b):
-                one, other = (b, a) if b == baseline else (a, b)
-                found = compare(systems[one], systems[other], interpret[benchmark], score)
-                made.append((benchmark, one, other, found))
-    adjusted = holm([found.p for *_, found in made])
-    return [Pair(*names, adjusted=p) for names, p in zip(made, adjusted, strict=True)]
+class Overall(Struct, frozen=True):
+    """System `b` against system `a` over all their benchmarks, each counting the same."""
+
+    a: str
+    b: str
+    difference: Estimate
+
+
+class Comparisons(Struct, frozen=True):
+    """Every pair compared together, and the mean difference of systems that share at least two benchmarks whose scores
+    are shares."""
+
+    pairs: tuple[Pair, ...]
+    overall: tuple[Overall, ...]
+
+
+def together(pairs: Sequence[Pair]) -> Comparisons:
+    """Pairs that are looked at together: p-values adjusted over all of them, and the means over benchmarks."""
+    adjusted = holm([pair.comparison.p for pair in pairs])
+    told = tuple(
+        Pair(pair.benchmark, pair.a, pair.b, pair.comparison, p) for pair, p in zip(pairs, adjusted, strict=True)
+    )
+    by_systems: dict[tuple[str, str], list[Estimate]] = {}
+    for pair in told:
+        by_systems.setdefault((pair.a, pair.b), []).append(pair.comparison.difference)
+    overall = [
+        Overall(a, b, mean_difference(found))
+        for (a, b), found in by_systems.items()
+        if len(found) > 1 and all(one.percent for one in found)
+    ]
+    return Comparisons(told, tuple(overall))
+
+
+def mean_difference(differences: Sequence[Estimate]) -> Estimate:
+    """The mean of differences on several benchmarks. The benchmarks are fixed and their errors independent, so SE² =
+    Σ SE²/K²; the interval is made of theirs (MOVER, Zou & Donner 2008, Stat. Med. 27), so that what is not known on one
+    is not forgotten: (Σ (value - low)²)^½/K below the mean and likewise above."""
+    k = len(differences)
+    value = sum(one.value for one in differences) / k
+    below = math.hypot(*(one.value - one.low for one in differences)) / k
+    above = math.hypot(*(one.high - one.value for one in differences)) / k
+    errors = [one.se for one in differences if one.se is not None]
+    return Estimate(
+        f"mean over {k} benchmarks",
+        value,
+        math.hypot(*errors) / k if len(errors) == k else None,
+        max(value - below, -1.0),
+        min(value + above, 1.0),
+        sum(one.n for one in differences),
+        "mean of paired differences, MOVER",
+        level=differences[0].level,
+        percent=True,
+    )
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:

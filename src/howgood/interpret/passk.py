@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from howgood.core.errors import DataError
-from howgood.core.types import NOT_JUDGED
+from howgood.core.types import NOT_JUDGED, Estimate
 from howgood.interpret.base import Estimates
 from howgood.interpret.estimate import Mean
 from howgood.interpret.table import Table
@@ -116,6 +116,29 @@ class PassK:
         return {"kind": "passk", "score": self.score, "ks": list(self.ks), "weighting": "instance", "unit": "instance"}
 
 
+def repeats(frame: pl.DataFrame, table: Table, interpret: dict[str, Any], ks: Sequence[int]) -> list[Estimate]:
+    """pass@k, pass^k and, where answers are written out, majority@k, of a run whose headline is a mean of right or
+    wrong; nothing for others. `frame` holds the trials' id, answer and outcome with that score, `table` the same
+    trials, `interpret` what the run's rules say of its number. Raises `DataError` where no instance has the largest k.
+    """
+    part = interpret.get("parts", [interpret])[0]
+    name = part.get("score") or next(iter(table.scores), "")
+    if part["kind"] != "mean" or not _right_or_wrong(table, name):
+        return []
+    read = Mean(by=part.get("by", "stratum"), macro=part["weighting"] == "stratum", unit=part["unit"])
+    found = read(solved(table, ks, name))[0]
+    written = frame["answer"].is_not_null() & ~frame["outcome"].is_in(NOT_JUDGED)
+    if max(ks) > 2 and written.any():  # of two answers the majority is the mean
+        found += read(majority(frame, table, [k for k in ks if k > 2], name))[0]
+    return found
+
+
+def _right_or_wrong(table: Table, name: str) -> bool:
+    import numpy as np
+
+    return name in table.scores and bool((np.isin(table.scores[name], (0.0, 1.0)) | table.failed).all())
+
+
 def solved(table: Table, ks: Sequence[int], score: str | None = None) -> Table:
     """A table of one row an instance with the scores `pass@k` for each k and `pass^k` for each above 1. Raises
     `DataError` for a score that is not of right or wrong, and where no instance has as many answers as the largest k.
@@ -127,7 +150,7 @@ def solved(table: Table, ks: Sequence[int], score: str | None = None) -> Table:
     codes, ids, first = _by_instance(table.ids)
     judged = ~table.failed
     values = table.scores[name]
-    if not (np.isin(values, (0.0, 1.0)) | ~judged).all():
+    if not _right_or_wrong(table, name):
         raise DataError(f"pass@k is of answers that are right or wrong, and '{name}' has values between; take a mean")
     n = np.bincount(codes[judged], minlength=len(ids)).tolist()
     c = np.bincount(codes[judged], values[judged], minlength=len(ids)).astype(int).tolist()

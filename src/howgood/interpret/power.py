@@ -19,12 +19,21 @@ class Variances(Struct, frozen=True):
 
     `between` is ω², the variance over questions of the difference between the two systems' true scores; `sampling` is
     σ_A² + σ_B², the variance of single answers to one question, which epochs divide (0: each answers always alike).
-    `source` says in words where the two come from.
+    `source` says in words where the two come from, `percent` whether the score is a share.
     """
 
     between: float
     sampling: float
     source: str = ""
+    percent: bool = True
+
+    def instances(self, difference: float, epochs: int = 1, power: float = 0.8, level: float = 0.95) -> int:
+        """How many instances show this difference with the given power, each asked `epochs` times."""
+        return sample_size(difference, self.variance(epochs), power, level)
+
+    def detectable(self, n: int, epochs: int = 1, power: float = 0.8, level: float = 0.95) -> float:
+        """The smallest difference that n instances show with the given power, each asked `epochs` times."""
+        return detectable_difference(n, self.variance(epochs), power, level)
 
     def variance(self, epochs: int = 1) -> float:
         """Of one question's difference, each system asked `epochs` times: ω² + (σ_A² + σ_B²)/K."""

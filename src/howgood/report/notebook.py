@@ -71,6 +71,11 @@ def comparison_card(comparison: Comparison) -> str:
     )
 
 
+def preformatted(text: str) -> str:
+    """What a terminal shows, as it stands."""
+    return f'<pre style="line-height: 1.4; white-space: pre">{escape(text)}</pre>'
+
+
 def _rows(estimates: Sequence[Estimate]) -> str:
     if not estimates:
         return _soft("no estimate yet")

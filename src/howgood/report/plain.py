@@ -8,6 +8,8 @@ from howgood.core.text import duration, money, one_line
 from howgood.report import cards, comparisons, numbers
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from howgood.interpret.compare import Comparison
     from howgood.runs.store import SavedRun
 
@@ -23,6 +25,16 @@ def run_line(run: SavedRun) -> str:
     facts += [f"{n:,} {name}" for name, n in cards.odd_outcomes(run.outcomes).items()]
     facts += [duration(run.seconds), f"cost {money(run.cost)}"]
     return one_line(f"{run.rules.benchmark} on {run.system.label}: {', '.join(facts)} ({run.id})")
+
+
+def text_of(view: RenderableType, width: int = 100) -> str:
+    """What a terminal would show, without colours."""
+    from rich.console import Console
+
+    screen = Console(width=width, color_system=None, highlight=False, force_terminal=False)
+    with screen.capture() as shown:
+        screen.print(view)
+    return "\n".join(line.rstrip() for line in shown.get().splitlines()).strip("\n")
 
 
 def comparison_lines(comparison: Comparison) -> str:

@@ -8,6 +8,7 @@ from rich.text import Text
 from howgood.interpret.abstain import Threshold
 from howgood.interpret.decide import OTHERWISE, Decision, Level
 from howgood.report import costs, numbers
+from howgood.report.comparisons import probability
 from howgood.report.terminal.parts import number, plain_table, record, say, section, two_lines
 
 VERDICTS = {"met": "green", "not met": "red", "cannot be told": "yellow"}
@@ -89,7 +90,7 @@ def _levels(decision: Decision) -> RenderableType:
                 say(option.system),
                 say(f"{level.quantity} {level.bound} {numbers.proportion(level.level)}"),
                 number(level.estimate),
-                Text(_probability(level.probability)),
+                Text(probability(level.probability)),
                 _told(level),
             )
     return table
@@ -129,10 +130,6 @@ def _basis(decision: Decision) -> list[tuple[str, RenderableType]]:
     drawn = f"{numbers.count(decision.draws)} draws of the Bayesian bootstrap, seed {decision.seed}"
     lines.append(("method", say(f"{drawn}; it answers for other questions of the same kind, not of another")))
     return lines
-
-
-def _probability(value: float) -> str:
-    return numbers.proportion(value) if 0.0005 <= value <= 0.9995 else "< 0.1%" if value < 0.5 else "> 99.9%"
 
 
 def _signed(value: float) -> str:

@@ -140,6 +140,11 @@ def number(estimate: Estimate) -> Text:
     return Text.assemble((numbers.value(estimate), "bold"), f" {numbers.interval(estimate)}")
 
 
+def number_of(difference: Estimate) -> Text:
+    """A difference, bold, and its interval below."""
+    return Text.assemble((numbers.difference(difference), "bold"), "\n", (numbers.interval(difference), "dim"))
+
+
 def counts(outcomes: dict[str, int]) -> Text:
     """Outcomes with how many trials had each, what went wrong first."""
     names = sorted(outcomes, key=place)

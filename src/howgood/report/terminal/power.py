@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from howgood.interpret.power import Variances, detectable_difference, sample_size
+from howgood.interpret.power import Variances
 from howgood.report import numbers
 from howgood.report.terminal.parts import plain_table, say, section
 
@@ -19,7 +19,7 @@ FORMULA = (
 
 
 def power_view(
-    variances: Variances, epochs: Sequence[int], difference: float | None, power: float, level: float, percent: bool
+    variances: Variances, epochs: Sequence[int], difference: float | None, power: float, level: float
 ) -> RenderableType:
     """The instances that a difference needs, then the smallest difference that each of `SIZES` shows, by epochs."""
     promise = f"in {numbers.proportion(power)} of such comparisons, at {numbers.proportion(level)} confidence"
@@ -27,13 +27,13 @@ def power_view(
     if difference is not None:
         rows = plain_table(">epochs", ">instances", ">answers of each system")
         for k in epochs:
-            n = sample_size(difference, variances.variance(k), power, level)
+            n = variances.instances(difference, k, power, level)
             rows.add_row(numbers.count(k), numbers.count(n), numbers.count(n * k))
-        parts.append(section(f"To see a difference of {_points(difference, percent)} {promise}", rows))
+        parts.append(section(f"To see a difference of {_points(difference, variances.percent)} {promise}", rows))
     table = plain_table(">instances", *(f">{numbers.many(k, 'epoch')}" for k in epochs))
     for n in SIZES:
-        seen = (detectable_difference(n, variances.variance(k), power, level) for k in epochs)
-        table.add_row(numbers.count(n), *(_points(d, percent) for d in seen))
+        seen = (variances.detectable(n, k, power, level) for k in epochs)
+        table.add_row(numbers.count(n), *(_points(d, variances.percent) for d in seen))
     parts.append(section(f"The smallest difference seen {promise}", table))
     note = Text(FORMULA, style="dim")
     if not variances.sampling and len(epochs) > 1:

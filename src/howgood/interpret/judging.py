@@ -15,7 +15,7 @@ from howgood.interpret.statistics import Spread
 
 LIST = re.compile(r"^\s*(?:[-*•+]|\d{1,3}[.)])\s", re.MULTILINE)
 FEWEST = 10
-"""Comparisons of two different lengths (or with one list) under which no preference for them is told."""
+"""Comparisons of different lengths (or of one list) below which no preference for them is told."""
 ALIKE = 0.5
 """A system whose answers are, to more than this share, one and the same text is flagged."""
 

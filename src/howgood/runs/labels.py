@@ -1,0 +1,208 @@
+"""What people say of a run's answers: kept beside the run, one line a label, never in place of anything."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from howgood.core.errors import DataError, HowgoodError
+from howgood.core.types import Estimate
+from howgood.interpret.agreement import krippendorff
+from howgood.interpret.ppi import Powered, ppi_mean
+from howgood.runs import columns
+from howgood.runs.journal import cannot_write
+from howgood.runs.store import SavedRun
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = "labels.jsonl"
+NAME = re.compile(r"[\w.@-]{1,64}")
+Kind = Literal["right", "grade", "preference"]
+
+
+class Label(Struct, frozen=True, omit_defaults=True):
+    """What `annotator` said of a trial: `value` on the task's scale (None: skipped), whether the judged answer stood
+    `first` of two, how many `seconds` it took, and when (UTC)."""
+
+    id: str
+    epoch: int
+    annotator: str
+    value: float | None
+    first: bool | None = None
+    seconds: float = 0.0
+    made: str = ""
+
+
+class Task(Struct, frozen=True):
+    """What people are asked about a run's answers: whether each is right, a grade from `low` to `high`, or which of two
+    is better, of which the other is the baseline's. `score` is the run's own value of the same thing."""
+
+    kind: Kind
+    score: str
+    low: float
+    high: float
+
+
+class Item(Struct, frozen=True):
+    """A trial as a person sees it: nothing of it tells the system, its score, or a judge's verdict. `answers` are one,
+    or two in a random order of which the `first` one is the run's or not."""
+
+    id: str
+    epoch: int
+    question: str
+    answers: tuple[str, ...]
+    target: str | None
+    first: bool | None
+
+
+def task_of(run: SavedRun) -> Task:
+    """What there is to label in a run."""
+    rules, score = run.rules.outputs, columns.score_names(run.columns)[0]
+    if rules.get("kind") == "pairwise":
+        return Task("preference", score, 0.0, 1.0)
+    if rules.get("kind") == "graded":
+        return Task("grade", score, float(rules["low"]), float(rules["high"]))
+    return Task("right", score, 0.0, 1.0)
+
+
+def sample(run: SavedRun, n: int) -> list[tuple[str, int]]:
+    """The trials to be labelled, the same for all who label this run: the first n of a random order, so that a larger
+    n holds the smaller. A random sample is what `calibrate` needs. Trials without an answer have nothing to show. Raises
+    `HowgoodError` where none has one."""
+    frame = run.read(["id", "epoch", "text", "outcome"])
+    rows = frame.iter_rows()
+    shown = [(name, epoch) for name, epoch, text, outcome in rows if text and text.strip() and outcome != "failed"]
+    if not shown:
+        raise HowgoodError(f"run {run.id} has no written answers, so there is nothing to label")
+    random.Random(run.id).shuffle(shown)
+    return shown[:n]
+
+
+def items(run: SavedRun, annotator: str, n: int) -> Iterator[Item]:
+    """What an annotator has still to label of the first n, in an order of their own. Raises `HowgoodError` for a name
+    that is none."""
+    if not NAME.fullmatch(annotator):
+        raise HowgoodError(f"an annotator's name is of letters, digits and ._@- (at most 64), not '{annotator}'")
+    done = {(label.id, label.epoch) for label in read(run) if label.annotator == annotator}
+    left = [key for key in sample(run, n) if key not in done]
+    random.Random(f"{run.id}/{annotator}").shuffle(left)
+    return _items(run, annotator, left)
+
+
+def _items(run: SavedRun, annotator: str, left: Sequence[tuple[str, int]]) -> Iterator[Item]:
+    import polars as pl
+
+    kind = task_of(run).kind
+    frame = run.read(["id", "epoch", "input", "text", "targets", "choices", "gold"])
+    for name, epoch in left:
+        row = frame.filter((pl.col("id") == name) & (pl.col("epoch") == epoch)).row(0, named=True)
+        if kind != "preference":
+            target = " | ".join(row["targets"] or [row["choices"][place] for place in row["gold"]]) or None
+            yield Item(name, epoch, row["input"], (row["text"],), target if kind == "right" else None, None)
+            continue
+        first = random.Random(f"{run.id}/{annotator}/{name}/{epoch}").random() < 0.5
+        pair = (row["text"], row["targets"][0])
+        yield Item(name, epoch, row["input"], pair if first else pair[::-1], None, first)
+
+
+def preferred(choice: Literal["1", "2", "tie"], first: bool) -> float:
+    """How far the run's answer is preferred, from 0 to 1, where the first of the two shown is its own or not."""
+    return 0.5 if choice == "tie" else float((choice == "1") == first)
+
+
+def write(run: SavedRun, label: Label) -> None:
+    """Add a label to the run's file at once; a later one of the same trial and annotator takes its place. Raises
+    `HowgoodError` where it cannot be written."""
+    path = run.path / FILE
+    made = msgspec.structs.replace(label, made=datetime.now(UTC).isoformat(timespec="seconds"))
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(file, _after_torn(path) + msgspec.json.encode(made) + b"\n")
+            os.fsync(file)
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def read(run: SavedRun) -> list[Label]:
+    """The labels of a run, the last of each trial and annotator. A line that cannot be read is passed over."""
+    path = run.path / FILE
+    found: dict[tuple[str, int, str], Label] = {}
+    if path.is_file():
+        decode = msgspec.json.Decoder(Label).decode
+        for line in path.read_bytes().splitlines():
+            try:
+                label = decode(line)
+            except msgspec.DecodeError:
+                print(f"howgood: a line of {path} is no label and is passed over", file=sys.stderr)
+                continue
+            found[label.id, label.epoch, label.annotator] = label
+    return list(found.values())
+
+
+def agreement(labels: Sequence[Label], kind: Kind) -> Estimate | None:
+    """How far annotators agree (Krippendorff's alpha); None where nothing was labelled twice, or all labels are one."""
+    given = [label for label in labels if label.value is not None]
+    units = {key: place for place, key in enumerate(sorted({(label.id, label.epoch) for label in given}))}
+    try:
+        return krippendorff(
+            [units[label.id, label.epoch] for label in given],
+            [label.value for label in given],
+            "nominal" if kind == "right" else "interval",
+        )
+    except DataError:
+        return None
+
+
+class Calibrated(Struct, frozen=True):
+    """People's labels and the run's own values together: `powered` is the mean that people would give over all trials,
+    from `labelled` of them; `annotators` said so, and `agree` as told, with each other."""
+
+    task: Task
+    powered: Powered
+    labelled: int
+    annotators: tuple[str, ...]
+    agree: Estimate | None
+
+
+def calibrate(run: SavedRun) -> Calibrated:
+    """What people would say of all answers, from those that they labelled and the run's own verdicts on all
+    (prediction-powered inference, see `interpret/ppi.py`). Of several annotators of a trial the mean counts. Raises
+    `HowgoodError` where fewer than two trials are labelled."""
+    task, labels = task_of(run), [label for label in read(run) if label.value is not None]
+    values: dict[tuple[str, int], list[float]] = {}
+    for label in labels:
+        values.setdefault((label.id, label.epoch), []).append(float(label.value or 0.0))
+    frame = run.read(["id", "epoch", task.score])
+    judged = {(row[0], row[1]): float(row[2]) for row in frame.iter_rows() if row[2] is not None}
+    both = [key for key in judged if key in values]
+    if len(both) < 2:
+        raise HowgoodError(
+            f"{len(both)} of the trials of {run.id} have a label and a verdict, and it takes two or more; "
+            f"label some: howgood label {run.id}"
+        )
+    mean: list[float] = [sum(values[key]) / len(values[key]) for key in both]
+    rest: list[Any] = [value for key, value in judged.items() if key not in values]
+    powered = ppi_mean(mean, [judged[key] for key in both], rest, bounds=(task.low, task.high))
+    people = tuple(sorted({label.annotator for label in labels}))
+    return Calibrated(task, powered, len(both), people, agreement(labels, task.kind))
+
+
+def _after_torn(path: Path) -> bytes:
+    """What must stand before a new line: a break, where the last one was cut off."""
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return b""
+        file.seek(-1, os.SEEK_END)
+        return b"" if file.read(1) == b"\n" else b"\n"

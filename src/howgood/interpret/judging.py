@@ -21,7 +21,7 @@ ALIKE = 0.5
 
 
 class Case(NamedTuple):
-    """What was judged of one trial: the answer, the baseline's (None where the answer stood alone), and the verdicts."""
+    """What was judged of one trial: the answer, the baseline's (None where the answer stood alone), the verdicts."""
 
     id: str
     answer: str

@@ -76,8 +76,8 @@ def task_of(run: SavedRun) -> Task:
 
 def sample(run: SavedRun, n: int) -> list[tuple[str, int]]:
     """The trials to be labelled, the same for all who label this run: the first n of a random order, so that a larger
-    n holds the smaller. A random sample is what `calibrate` needs. Trials without an answer have nothing to show. Raises
-    `HowgoodError` where none has one."""
+    n holds the smaller. A random sample is what `calibrate` needs. Trials without an answer have nothing to show.
+    Raises `HowgoodError` where none has one."""
     frame = run.read(["id", "epoch", "text", "outcome"])
     rows = frame.iter_rows()
     shown = [(name, epoch) for name, epoch, text, outcome in rows if text and text.strip() and outcome != "failed"]

@@ -52,6 +52,8 @@ def check(
         for found in check_one(name, given, options):
             method = found.rules.get("method") or found.rules["kind"]
             verdict = "ok" if not found.faults else f"{len(found.faults)} faults"
+            if not found.gold:
+                verdict += "; it has no gold answers, so only that wrong ones score 0"
             print(f"{visible(name)}: {found.instances} instances, {method} ({found.way}): {verdict}")
             for fault in found.faults:
                 print(f"  {visible(fault)}")
@@ -69,5 +71,6 @@ def _example(found: Checked) -> str:
 
     right = right_answers(found.example)
     given = f" (written: {line(found.written, 40)})" if found.written and found.written not in right else ""
-    target = line(" | ".join(right), 60) if right else "no target: the whole text is scored"
+    none = "no target: the whole text is scored" if found.gold else "no target: many answers are right"
+    target = line(" | ".join(right), 60) if right else none
     return f"example {line(found.example.id, 40)}: {line(question_of(found.example), 100)} → {target}{given}"

@@ -228,12 +228,14 @@ class Prediction(Struct, frozen=True, omit_defaults=True):
 
 class Score(Struct, frozen=True, omit_defaults=True):
     """What the judging says of one trial: named values (the first is the headline), the answer that was read out of
-    the prediction, why, and the outcome. A failed trial has no values."""
+    the prediction, why, and the outcome. `parts` are the values of what was judged apart within the answer (each
+    instruction of a prompt), by what they are called; a name may come twice. A failed trial has no values."""
 
     values: dict[str, float]
     outcome: Outcome
     answer: str | None = None
     explanation: str | None = None
+    parts: tuple[tuple[str, float], ...] = ()
 
 
 class Trial(Struct, frozen=True, omit_defaults=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from howgood.interpret.statistics import Floats, Ints
+
+
+Parts = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,7 @@ class Table:
     `random_sample` says that the instances were drawn at random from the whole benchmark without regard to strata.
     The strata's shares are then random too, so a mean over instances must not take a stratified error. `sizes` are
     those of a stratified sample: how many instances each stratum has in the whole benchmark ("" for those without one).
+    `parts` are each trial's (see `Score`); empty where no trial has any.
     Raises `DataError` for a score that is not a finite number and, once instances are asked for, for a repeated trial.
     """
 
@@ -68,6 +72,7 @@ class Table:
     scores: dict[str, Floats]
     random_sample: bool = False
     sizes: dict[str, int] | None = None
+    parts: Sequence[Parts] = ()
 
     def __post_init__(self) -> None:
         import numpy as np
@@ -89,6 +94,7 @@ class Table:
         ids, strata, clusters = list[str](), list[str | None](), list[str | None]()
         epochs, failed = array("q"), array("b")
         scores: dict[str, array[float]] = {}
+        parts: list[Parts] = []
         for trial in trials:
             values = trial.score.values
             lost = trial.score.outcome in NOT_JUDGED
@@ -101,10 +107,12 @@ class Table:
             clusters.append(trial.instance.cluster)
             epochs.append(trial.epoch)
             failed.append(lost)
+            parts.append(trial.score.parts)
             for name, column in scores.items():
                 column.append(float("nan") if lost else values[name])
         columns = {name: np.array(column, np.float64) for name, column in scores.items()}
-        return cls(ids, np.array(epochs), strata, clusters, np.array(failed, np.bool_), columns, random_sample, sizes)
+        lost_ones, held = np.array(failed, np.bool_), parts if any(parts) else ()
+        return cls(ids, np.array(epochs), strata, clusters, lost_ones, columns, random_sample, sizes, held)
 
     @classmethod
     def from_frame(
@@ -114,7 +122,8 @@ class Table:
         random_sample: bool = False,
         sizes: dict[str, int] | None = None,
     ) -> Table:
-        """From a frame of trials with the columns id, epoch, stratum, cluster, outcome and one for each score name."""
+        """From a frame of trials with the columns id, epoch, stratum, cluster, outcome and one for each score name;
+        `parts` (JSON) where trials have some."""
         import numpy as np
 
         shared: dict[str | None, str | None] = {}  # one string object for each stratum or cluster, not one a row
@@ -132,6 +141,7 @@ class Table:
             scores=scores,
             random_sample=random_sample,
             sizes=sizes,
+            parts=_read_parts(frame["parts"]) if "parts" in frame.columns else (),
         )
 
     def score(self, name: str) -> Floats:
@@ -176,6 +186,13 @@ class Table:
             raise DataError(
                 f"instance {known[codes[where]]}, epoch {epochs[where]}, is there twice; ids must be unique"
             )
+
+
+def _read_parts(written: pl.Series) -> Sequence[Parts]:
+    import msgspec
+
+    decode = msgspec.json.Decoder(Parts).decode
+    return () if written.null_count() == len(written) else [decode(text) if text else () for text in written]
 
 
 def _coded(labels: list[str | None]) -> tuple[Ints | None, list[str | None]]:

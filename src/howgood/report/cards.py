@@ -133,6 +133,12 @@ def outputs(run: Run) -> str:
     elif kind == "surprise":
         how = WORD_COUNTS.get(str(rules.get("words")), str(rules.get("words")))
         return f"The surprise of every token is added up (nats), and tokens, bytes and words are counted; {how}."
+    elif kind == "instructions":
+        fixed = " Counting # or ! is never followed (compat upstream)." if rules.get("compat") == "upstream" else ""
+        words = (
+            "Right if a program finds every instruction of the prompt followed: strictly by the answer as it is, "
+            f"loosely also without its first or last line or its asterisks.{fixed} Each instruction is told apart"
+        )
     else:
         return _listed(rules)
     return f"{words}. {ODD_APART}"
@@ -311,6 +317,8 @@ def _reading(rules: dict[str, Any], first: str) -> str:
     if rules.get("kind") == "perplexity":
         units = " and ".join(rules.get("units", []))
         return f"perplexity per {units}: e to the mean surprise over all texts together; lower is better"
+    if rules.get("kind") == "part-share":
+        return f"{rules['name']}, the share of all {rules['total']} together"
     return _listed(rules).rstrip(".")
 
 

@@ -32,6 +32,8 @@ class Checked(Struct, frozen=True):
     faults: list[str]
     example: Instance
     written: str | None
+    gold: bool = True
+    """Whether there are right answers to be judged; instructions that many answers follow have none."""
 
 
 class Imagined(Model):
@@ -63,12 +65,23 @@ def _check(way: str, plan: Plan) -> Checked:
         count += 1
         plan.request(instance)
         for right in (True, False):
-            fault = _fault(plan, instance, plan.benchmark.call.imagine(instance, right), right)
+            imagined = _imagined(plan, instance, right)
+            fault = imagined and _fault(plan, instance, imagined, right)
             if fault and len(faults) < 10:
                 faults.append(fault)
     _, example = next(plan.instances())
-    written = plan.benchmark.call.imagine(example, True).text
-    return Checked(way, plan.rules.call, count, faults, example, written)
+    gold = _imagined(plan, example, True)
+    return Checked(way, plan.rules.call, count, faults, example, gold.text if gold else None, gold is not None)
+
+
+def _imagined(plan: Plan, instance: Instance, right: bool) -> Prediction | None:
+    """A right or wrong answer; None for a right one to what has no gold answer."""
+    try:
+        return plan.benchmark.call.imagine(instance, right)
+    except Unsupported:
+        if not right or instance.targets or instance.gold:
+            raise
+        return None
 
 
 def _fault(plan: Plan, instance: Instance, prediction: Prediction, right: bool) -> str | None:

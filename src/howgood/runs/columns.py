@@ -43,6 +43,7 @@ BEFORE_SCORES = {
 }
 AFTER_SCORES = {
     "explanation": "String",
+    "parts": "String",
     "likelihoods": "List(Likelihood)",
     "stop_reason": "String",
     "answer_tokens": "List(Token)",
@@ -116,6 +117,7 @@ def to_row(trial: Trial) -> dict[str, Any]:
         "outcome": score.outcome,
         **score.values,
         "explanation": score.explanation,
+        "parts": msgspec.json.encode(score.parts).decode() if score.parts else None,
         "likelihoods": [msgspec.structs.asdict(x) for x in prediction.likelihoods],
         "stop_reason": prediction.stop_reason,
         "answer_tokens": [{"text": t.text, "logprob": t.logprob} for t in prediction.tokens],

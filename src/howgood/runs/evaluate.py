@@ -202,7 +202,8 @@ def scores(run: SavedRun, names: list[str] | None = None) -> Table:
     from howgood.interpret.table import Table
 
     names = names or columns.score_names(run.columns)
-    frame = run.read(["id", "epoch", "stratum", "cluster", "outcome", *names])
+    parts = ["parts"] if "parts" in run.columns else []  # runs of older versions have none
+    frame = run.read(["id", "epoch", "stratum", "cluster", "outcome", *names, *parts])
     sample = run.rules.sample
     random = sample.get("how") == "random"
     return Table.from_frame(frame, names, random_sample=random, sizes=sample.get("strata"))

@@ -25,7 +25,8 @@ class Verify(Outputs):
     Strictly the answer is taken as it is. Loosely an instruction is followed if any of eight forms of the answer
     follows it: all of it, without its first line, without its last, without both; each as it is or without asterisks.
     A blank answer or form follows nothing. `prompt_strict`, the headline, and `prompt_loose` are 1 where all
-    instructions are followed; `followed_strict` and `followed_loose` count those that are, of `instructions`.
+    instructions are followed; `followed_strict` and `followed_loose` count those that are, of `instructions`. The
+    score's parts say of each whether it was followed strictly.
 
     The authors' code draws a letter at random where the one to be counted is not of a-z (two of IFEval's prompts, with
     # and !). Here it is counted as it is; with `compat="upstream"` such an instruction is never followed, the
@@ -55,12 +56,15 @@ class Verify(Outputs):
             "followed_strict": float(sum(strict)),
             "followed_loose": float(sum(loose)),
         }
+        parts = tuple(
+            (instruction.id, float(follows)) for instruction, follows in zip(instructions, strict, strict=True)
+        )
         lines = [
             told(instruction, text, *follows) for instruction, *follows in zip(instructions, strict, loose, strict=True)
         ]
         score = score_text(values, text or None, prediction, "\n".join(lines))
         # A refusal may follow some instructions (no comma), and counts so in the published numbers.
-        return msgspec.structs.replace(score, values=values)
+        return msgspec.structs.replace(score, values=values, parts=parts)
 
     def describe(self) -> dict[str, Any]:
         from importlib.metadata import version

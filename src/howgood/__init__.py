@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from howgood.core.registry import benchmark
     from howgood.core.types import Estimate, Image, Instance, Message, Prediction, Score, Text, Trial
+    from howgood.interpret.rating.board import rate
     from howgood.models.base import Model
     from howgood.models.registry import load_model
     from howgood.runs.benchmark import Benchmark
@@ -44,6 +45,7 @@ _WHERE = {
     "Benchmark": "howgood.runs.benchmark",
     "Model": "howgood.models.base",
     "load_model": "howgood.models.registry",
+    "rate": "howgood.interpret.rating.board",
     "trust_async": "howgood.validity.trust",
 }
 
@@ -63,6 +65,7 @@ __all__ = [
     "list_runs",
     "load",
     "load_model",
+    "rate",
     "resume",
     "resume_async",
     "run",

@@ -15,6 +15,7 @@ from howgood.cli import (
     estimate,
     list_,
     prompt,
+    rate,
     report,
     resume,
     run,
@@ -39,6 +40,7 @@ app.command("resume")(resume.resume)
 app.command("runs")(runs.runs)
 app.command("show")(show.show)
 app.command("compare")(compare.compare)
+app.command("rate")(rate.rate)
 app.command("report")(report.report)
 app.command("list")(list_.list_)
 app.command("describe")(describe.describe)

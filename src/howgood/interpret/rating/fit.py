@@ -269,32 +269,40 @@ def _held(information: Floats, models: int, prior: float) -> Floats:
 
 def _solved(information: Floats, slope: Floats, models: int, prior: float) -> Floats:
     import numpy as np
-    from scipy.linalg import LinAlgError, solve
+    from scipy.linalg import cho_solve
 
-    try:
-        return np.asarray(solve(_held(information, models, prior), slope, assume_a="pos"), np.float64)
-    except LinAlgError:
-        raise DataError(UNSOLVED) from None
+    return np.asarray(cho_solve(_factored(information, models, prior), slope), np.float64)
 
 
 def _inverse(information: Floats, models: int, prior: float) -> Floats:
     import numpy as np
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+    from scipy.linalg import cho_solve
+
+    if len(information) > models + 1:
+        # Features that go together leave their weights anywhere, with errors to match.
+        root = np.sqrt(np.diag(information))
+        if np.linalg.cond(_held(information, models, prior) / np.outer(root, root)) > WORST_CONDITION:
+            raise DataError(UNSOLVED)
+    return np.asarray(cho_solve(_factored(information, models, prior), np.eye(len(information))), np.float64)
+
+
+def _factored(information: Floats, models: int, prior: float) -> Any:
+    from scipy.linalg import LinAlgError, cho_factor
 
     try:
-        factor = cho_factor(_held(information, models, prior))
+        return cho_factor(_held(information, models, prior))
     except LinAlgError:
         raise DataError(UNSOLVED) from None
-    return np.asarray(cho_solve(factor, np.eye(len(information))), np.float64)
 
 
+WORST_CONDITION = 1e10
 INFINITE = (
     "the ratings have no finite values: some models only won against the rest, only lost, or were never compared with "
     "it; leave them out or give a prior"
 )
 UNSOLVED = (
-    "the ratings cannot be told: groups of models are never compared, or a feature of style is a sum of others; "
-    "leave out one or the other"
+    "what style is worth cannot be told: a feature always goes along with another or with the models; give the counts "
+    "of fewer features"
 )
 
 

@@ -138,7 +138,7 @@ class GGUFModel(HuggingFaceModel):
     def _describe_scores(self) -> Any:
         """What transformers says of itself but for the file; why not, where it cannot read a file of this kind."""
         if not self.scores:
-            return NO_SCORES
+            return f"nothing without an optional part: {INSTALL}"
         try:
             told = super().describe()
         except HowgoodError as error:

@@ -256,7 +256,7 @@ def test_strict_and_loose_scores() -> None:
     }
     assert score.outcome == "wrong"
     assert score.explanation.splitlines() == [
-        "NOT followed: detectable_format:json_format: JSON and nothing else, perhaps between ```; it is not there "
+        "NOT followed: detectable_format:json_format: JSON and nothing else, perhaps between ``` "
         "(followed in the loose sense)",
         "NOT followed: punctuation:no_comma: no comma; there are 1 (followed in the loose sense)",
         "NOT followed: length_constraints:number_words: less than 2 words; there are 5 (followed in the loose sense)",
@@ -378,7 +378,7 @@ def test_capital_words_agree_with_nltk(shared: Path) -> None:
         json.loads(line)["response"] for path in paths for line in gzip.decompress(path.read_bytes()).splitlines()
     ]
     assert answers
-    for text in answers[:120]:
+    for text in answers[:40]:
         shout = text.upper()
         tokens = [token for sentence in sent_tokenize(shout) for token in tokenizer.tokenize(sentence)]
         assert capital_words(shout) == sum(token.isupper() for token in tokens)

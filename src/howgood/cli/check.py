@@ -53,7 +53,7 @@ def check(
             method = found.rules.get("method") or found.rules["kind"]
             verdict = "ok" if not found.faults else f"{len(found.faults)} faults"
             if not found.gold:
-                verdict += "; it has no gold answers, so only that wrong ones score 0"
+                verdict += " (there are no gold answers to score; wrong ones score 0)"
             print(f"{visible(name)}: {found.instances} instances, {method} ({found.way}): {verdict}")
             for fault in found.faults:
                 print(f"  {visible(fault)}")

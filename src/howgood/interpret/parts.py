@@ -32,20 +32,22 @@ class PartShare:
 
     def __call__(self, table: Table) -> Estimates:
         design, missing = Design.of(table, None), table.instances.missing.total()
-        whole = share(self.name, table.score(self.score), table.score(self.total), design, missing)
-        return [whole], self._groups(table, design) if self.by_part else []
+        method = f"share of all {self.total}"
+        whole = share(self.name, method, table.score(self.score), table.score(self.total), design, missing)
+        return [whole], self._groups(table, method, design) if self.by_part else []
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "part-share", "score": self.score, "total": self.total, "name": self.name}
 
-    def _groups(self, table: Table, design: Design) -> list[Estimate]:
+    def _groups(self, table: Table, method: str, design: Design) -> list[Estimate]:
         import numpy as np
 
         right, held = collected(table)
         groups = []
         for name in sorted(held):
             rows = np.flatnonzero(held[name])
-            groups.append(share(self.name, right[name][rows], held[name][rows], design.within(rows), group=name))
+            held_by, within = held[name][rows], design.within(rows)
+            groups.append(share(self.name, method, right[name][rows], held_by, within, group=name))
         return groups
 
 
@@ -73,7 +75,7 @@ def collected(table: Table) -> tuple[dict[str, Floats], dict[str, Floats]]:
 
 
 def share(
-    name: str, right: Floats, total: Floats, design: Design, missing: int = 0, group: str | None = None
+    name: str, method: str, right: Floats, total: Floats, design: Design, missing: int = 0, group: str | None = None
 ) -> Estimate:
     """Σ right / Σ total as an `Estimate`; its n is the number of parts."""
     spread, parts = design.ratio(right, total), float(total.sum())
@@ -88,7 +90,7 @@ def share(
         low,
         high,
         spread.n,
-        method=f"share of parts, clustered by {'instance' if many is None else 'cluster'}, Wilson",
+        method=f"{method}, clustered by {'instance' if many is None else 'cluster'}, Wilson",
         clusters=spread.units,
         group=group,
         missing=missing,

@@ -99,5 +99,5 @@ def told(instruction: Instruction, text: str, strict: bool, loose: bool) -> str:
     line = f"{'followed' if strict else 'NOT followed'}: {instruction.id}: {instruction.wanted}"
     if strict:
         return line
-    seen = (instruction.seen(text) if text.strip() else "the answer is blank") or "it is not there"
-    return f"{line}; {seen}{' (followed in the loose sense)' if loose else ''}"
+    seen = instruction.seen(text) if text.strip() else "the answer is blank"
+    return f"{line}{seen and f'; {seen}'}{' (followed in the loose sense)' if loose else ''}"

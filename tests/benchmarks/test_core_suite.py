@@ -82,6 +82,14 @@ def test_a_part_whose_data_cannot_be_had_is_told_and_core_is_not(
     assert "left out: " in out
     assert "squad.jsonl" in out
     assert "CORE is the mean of 22 tasks; core-squad is missing: run the rest of the suite" in out
+    monkeypatch.setattr(sys, "argv", ["howgood", "check", "core", "--data", str(some)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("core-")]
+    assert ended.value.code == 0
+    assert [line.split(":")[0] for line in lines] == [task.benchmark for task in TASKS]
+    assert sum(line.endswith(": ok") for line in lines) == 21
+    assert any(line.startswith("core-squad: left out: ") for line in lines)
     with pytest.warns(UserWarning, match=r"left out: .*squad\.jsonl"):
         runs = hg.run_suite("core", "reference/uniform", data=some, limit=2)
     assert len(runs) == 21

@@ -7,12 +7,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from howgood.core.types import Generate, Likelihood, Loglikelihood, Prediction, Prompt, Rolling
 from howgood.models.base import Echo
 from howgood.models.reference import FittedNgram, NgramSource
+from howgood.validity.trust.steadiness import GREEDY
 
 ENGLISH = (
     "The village lies on a small island in the north. In the morning the men go out to the sea, and in the evening "
@@ -150,6 +152,21 @@ class Modest(NgramSource):
 
     def _likelihood(self, before: bytes, text: bytes, reach: int) -> Likelihood:
         return msgspec.structs.replace(super()._likelihood(before, text, reach), greedy=False)
+
+
+class TwoEngines(NgramSource):
+    """One engine writes and another scores, which calls the first of the answers it is asked for not greedy."""
+
+    doubted: bytes | None = None
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "gguf", "scores": super().describe() | {"dtype": "float16"}}
+
+    def _likelihood(self, before: bytes, text: bytes, reach: int) -> Likelihood:
+        found = super()._likelihood(before, text, reach)
+        if found.greedy and len(text) >= GREEDY:
+            self.doubted = self.doubted or before + text
+        return msgspec.structs.replace(found, greedy=found.greedy and before + text != self.doubted)
 
 
 class Greedy(NgramSource):

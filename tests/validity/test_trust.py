@@ -99,6 +99,17 @@ async def test_an_answer_that_only_a_crowd_changes_is_a_doubt() -> None:
     assert "10 of 10 times alone" in report["repeatable"].figure
 
 
+async def test_one_answer_by_another_engine_than_the_scores_is_a_doubt() -> None:
+    model = distrusted.TwoEngines("broken")
+    report = await trust_async(model)
+    assert (wrong(report), doubtful(report)) == ([], ["greedy flag"])
+    assert report["greedy flag"].figure == (
+        "5 of 6 greedy answers called so, 0 others called so; one engine writes and another scores: "
+        ",engine=transformers has one do both"
+    )
+    assert Probe(model).tolerance == 0.01  # of the arithmetic that scores
+
+
 async def test_tokens_that_are_scored_but_never_written_are_found() -> None:
     report = await trust_async(Uniform(vocabulary=1000))
     assert wrong(report) == ["sampling agrees"]

@@ -48,7 +48,7 @@ def headline(report: Report) -> str:
 
 
 def _took(report: Report) -> str:
-    told = [str(report.described[name]) for name in TOLD if report.described.get(name)]
+    told = list(dict.fromkeys(str(report.described[name]) for name in TOLD if report.described.get(name)))
     took = [
         numbers.many(report.requests, "request"),
         numbers.many(report.tokens, "token"),

@@ -80,6 +80,10 @@ class Probe:
         self.model, self.seed = model, seed
         self.able = model.capabilities
         self.described = model.describe()
+        # A GGUF file can have two engines; what is looked at here is first of all what scores.
+        told = self.described.get("scores")
+        self.two_engines = isinstance(told, dict)
+        self._scorer: dict[str, Any] = told if isinstance(told, dict) else self.described
         self.passages: Sequence[str] = PASSAGES
         self.beginnings: Sequence[str] = BEGINNINGS
         self.requests, self.usage = 0, Usage()
@@ -94,7 +98,7 @@ class Probe:
 
     @property
     def precision(self) -> str:
-        return str(self.described.get("dtype", "unknown"))
+        return str(self._scorer.get("dtype", "unknown"))
 
     @property
     def tolerance(self) -> float:
@@ -104,7 +108,7 @@ class Probe:
     @property
     def prefix(self) -> str:
         """The text of the token that the model sets before a text; empty where it does not say."""
-        told = self.described.get("prefix")
+        told = self._scorer.get("prefix")
         return str(told["text"] if isinstance(told, dict) else told or "")
 
     async def learn(self) -> None:

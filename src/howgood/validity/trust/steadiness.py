@@ -129,10 +129,12 @@ async def greedy_flag(probe: Probe) -> Found:
         raise CannotBeTold(why)
     figure = f"{agree} of {agree + denied} greedy answers called so, {claimed} others called so"
     faults = denied + claimed
-    # One may be a tie, which a server does not show.
-    verdict: Verdict = (
-        "ok" if not faults else "doubtful" if denied == 1 and not claimed and not _open(probe) else "wrong"
-    )
+    # One may be a tie, which a server does not show; and where one engine writes and another scores, what is nearly as
+    # likely for the one is likelier for the other.
+    borne = agree if probe.two_engines else 0 if _open(probe) else 1
+    verdict: Verdict = "ok" if not faults else "doubtful" if denied <= borne and not claimed else "wrong"
+    if denied and probe.two_engines:
+        figure += "; one engine writes and another scores: ,engine=transformers has one do both"
     return Found(verdict, figure, faults, 0.0)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from howgood.core.errors import DataError
 from howgood.inputs.base import Row
 from howgood.inputs.files import digest, read_rows, split_part
 
 VARIABLE = "HOWGOOD_DATA"
+GIVEN: ContextVar[Path | None] = ContextVar("GIVEN", default=None)
+"""The data folder that the user named for what is being made just now."""
 
 
 class Local:
@@ -33,12 +37,14 @@ class Local:
         """The data folder, if there is one. Raises `DataError` if it is named but is no folder."""
         if self._folder is not None:
             return self._folder
+        if (given := GIVEN.get()) is not None:
+            return _checked(given, "the data folder")
         named = os.environ.get(VARIABLE)
         return _checked(Path(named), VARIABLE) if named else None
 
-    def at(self, folder: Path) -> Local:
+    def at(self, folder: Path) -> Self:
         """The same files in this folder. Raises `DataError` if it is no folder."""
-        found = Local(**self.splits)
+        found = copy.copy(self)
         found._folder = _checked(folder, "the data folder")
         return found
 

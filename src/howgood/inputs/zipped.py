@@ -7,7 +7,6 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from howgood.core.errors import DataError
 from howgood.inputs.base import Row
@@ -22,11 +21,6 @@ class LockedCsv(Local):
     def __init__(self, member: str, password: str, **splits: str) -> None:
         super().__init__(**splits)
         self.member, self.password = member, password
-
-    def at(self, folder: Path) -> LockedCsv:
-        found = LockedCsv(self.member, self.password, **self.splits)
-        found._folder = super().at(folder)._folder
-        return found
 
     def rows(self, split: str) -> Iterator[Row]:
         """The table's rows. Raises `DataError`."""

@@ -8,6 +8,7 @@ import re
 from typing import Literal
 
 from howgood.benchmarks.knowledge.hle_answer import Confident
+from howgood.benchmarks.knowledge.hle_judge import Examiner
 from howgood.calls.generation import Generation
 from howgood.core.registry import benchmark
 from howgood.core.types import Image, Instance, Message, Text
@@ -40,8 +41,8 @@ IMAGE = re.compile(r"data:(image/[a-z.+-]+);base64,([A-Za-z0-9+/=\s]+)")
         "(https://www.futurehouse.org/research-announcements/hle-exam).",
     ),
     deviations=(
-        "Judged by comparing texts (a letter, a number or the words), not by a model as published: an answer in other "
-        "words is counted wrong, so scores are lower than the published ones.",
+        "Judged by comparing texts (a letter, a number or the words): an answer in other words is counted wrong, so "
+        "scores are lower than the published ones, which a model judged; -P judging=judge does so, in our own words.",
         "No confidence counts as 100 %, as the authors' judge takes it; a question that got no answer as 0 %.",
         "calibration_error counts all bins; the authors' code leaves out the most confident one "
         "(calibration_error_published).",
@@ -49,8 +50,9 @@ IMAGE = re.compile(r"data:(image/[a-z.+-]+);base64,([A-Za-z0-9+/=\s]+)")
     data="hle/*.jsonl.gz: question, answer, answer_type, category; on the Hub also id and image (a data: URL), and "
     "the terms must be accepted at https://huggingface.co/datasets/cais/hle",
 )
-def hle(questions: Literal["all", "text"] = "all") -> Benchmark:
-    """Humanity's Last Exam: 2,500 questions in a hundred subjects; -P questions=text leaves out those with images."""
+def hle(questions: Literal["all", "text"] = "all", judging: Literal["text", "judge"] = "text") -> Benchmark:
+    """Humanity's Last Exam: 2,500 questions in a hundred subjects; -P questions=text leaves out those with images,
+    -P judging=judge lets a model judge (--judge)."""
 
     def to_instance(row: Row, index: int) -> Instance | tuple[()]:
         image = read_image(row["image"]) if row.get("image") else None
@@ -69,7 +71,7 @@ def hle(questions: Literal["all", "text"] = "all") -> Benchmark:
     return Benchmark(
         inputs=Inputs(to_instance, (local, hub)),
         call=Generation(header=HEADER, answer=lambda instance: f"Answer: {instance.targets[0]}", max_tokens=8192),
-        outputs=Confident(),
+        outputs=Examiner(judge="openai/o3-mini-2025-01-31") if judging == "judge" else Confident(),
         interpret=Several(Mean("acc", others=False), CalibrationError()),
     )
 

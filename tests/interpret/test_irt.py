@@ -48,6 +48,14 @@ def test_one_item_tells_its_information() -> None:
     assert found.se == pytest.approx(0.335580**-0.5, abs=1e-5)
 
 
+def test_the_quadrature_finds_the_posteriors_mean() -> None:
+    a, b = THREE.columns()
+    y, asked = np.array([[1.0, 1.0, 0.0]]), np.ones((1, 3), bool)
+    mode, spread = irt._abilities(y, asked, a, -a * b, np.zeros(1))
+    x, weight = irt._nodes(y, asked, a, -a * b, mode, spread)
+    assert (x * weight).sum() == pytest.approx(0.312240, abs=2e-5)
+
+
 def test_all_right_is_no_infinite_ability() -> None:
     found = ability(THREE, dict.fromkeys(THREE.ids, 1.0))
     assert 0 < found.value < 3

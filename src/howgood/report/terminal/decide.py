@@ -41,7 +41,9 @@ def verdict(decision: Decision) -> str:
         return "None of these systems: each goes over a limit or misses a required level."
     likely = f"with probability {numbers.proportion(decision.probability)}"
     if decision.choice == OTHERWISE:
-        return f"None of these systems: what is done today is worth more, {likely}."
+        if all(option.excluded for option in decision.options):
+            return "None of these systems: each goes over a limit or misses a required level, so it stays as it is."
+        return f"None of these systems: what is done today is worth more than any that may be chosen, {likely}."
     words = f"{decision.choice}: it is the best option {likely}"
     words += "." if decision.sure else f", less than the {numbers.proportion(decision.confidence)} asked for."
     if decision.ready is None:
@@ -133,4 +135,7 @@ def _basis(decision: Decision) -> list[tuple[str, RenderableType]]:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+,.3g}".replace("-", "−") if value else "0"
+    if 0 < abs(value) < 1e-4:
+        return "almost nothing"
+    text = f"{value:+,.0f}" if abs(value) >= 1_000 else f"{value:+.3g}"
+    return text.replace("-", "−") if value else "0"

@@ -13,11 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from howgood.api import (
+        audit,
+        calibrate,
+        card,
         compare,
+        compare_many,
+        coverage,
+        decide,
+        fit_items,
         list_runs,
         load,
+        measure,
+        power,
         resume,
         resume_async,
+        robustness,
         run,
         run_async,
         run_suite,
@@ -36,7 +46,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Name -> module. Loaded when first used, so that `import howgood` costs next to nothing.
-_API = "compare list_runs load resume resume_async run run_async run_suite run_suite_async suite_estimates trust".split()
+_API = (
+    "audit calibrate card compare compare_many coverage decide fit_items list_runs load measure power resume "
+    "resume_async robustness run run_async run_suite run_suite_async suite_estimates trust "
+).split()
 _TYPES = "Estimate Image Instance Message Prediction Score Text Trial".split()
 _WHERE = {
     **dict.fromkeys(_API, "howgood.api"),
@@ -60,14 +73,24 @@ __all__ = [
     "Score",
     "Text",
     "Trial",
+    "audit",
     "benchmark",
+    "calibrate",
+    "card",
     "compare",
+    "compare_many",
+    "coverage",
+    "decide",
+    "fit_items",
     "list_runs",
     "load",
     "load_model",
+    "measure",
+    "power",
     "rate",
     "resume",
     "resume_async",
+    "robustness",
     "run",
     "run_async",
     "run_suite",

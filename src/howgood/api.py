@@ -7,6 +7,7 @@ import inspect
 import threading
 import warnings
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -17,11 +18,23 @@ from howgood.calls.base import Settings
 from howgood.core.errors import DataError, HowgoodError, UnknownName, Unsupported
 from howgood.core.types import Effort, Estimate
 from howgood.interpret.compare import Comparison
+from howgood.interpret.decide import Decision
+from howgood.interpret.items import ItemFile
+from howgood.interpret.items import read as read_items
+from howgood.interpret.judging import Audit
+from howgood.interpret.multiple import Comparisons, Pair, together
+from howgood.interpret.power import Variances
+from howgood.interpret.robustness import Robustness
+from howgood.interpret.usecase import UseCase
+from howgood.interpret.usecase import read as read_use_case
 from howgood.models.base import Model
 from howgood.models.registry import load_model
+from howgood.report.evaluation import EvaluationCard
 from howgood.runs import evaluate, store
 from howgood.runs.benchmark import Benchmark
+from howgood.runs.coverage import Coverage
 from howgood.runs.execute import Confirm
+from howgood.runs.labels import Calibrated
 from howgood.runs.plan import Options, make_plan
 from howgood.runs.progress import stopped
 from howgood.runs.store import SavedRun
@@ -60,8 +73,45 @@ def _comparison_card(comparison: Comparison) -> str:
     return comparison_card(comparison)
 
 
+def _decision_view(decision: Decision) -> Any:
+    from howgood.report.terminal.decide import decision_view
+
+    return decision_view(decision)
+
+
+def _comparisons_view(found: Comparisons) -> Any:
+    from howgood.report.terminal.many import comparisons_view
+
+    return comparisons_view(found)
+
+
+def _evaluation_page(made: EvaluationCard) -> str:
+    from howgood.report.notebook import preformatted
+
+    return preformatted(made.markdown())
+
+
+def _show_view(kind: type, view: Callable[[Any], Any]) -> None:
+    """As the terminal shows it, for what is a table more than a line."""
+
+    def text(result: Any) -> str:
+        from howgood.report.plain import text_of
+
+        return text_of(view(result))
+
+    def page(result: Any) -> str:
+        from howgood.report.notebook import preformatted
+
+        return preformatted(text(result))
+
+    _show(kind, text, page)
+
+
 _show(SavedRun, _run_line, _run_card)
 _show(Comparison, _comparison_lines, _comparison_card)
+_show(EvaluationCard, EvaluationCard.markdown, _evaluation_page)
+_show_view(Comparisons, _comparisons_view)
+_show_view(Decision, _decision_view)
 
 
 async def run_async(
@@ -70,6 +120,7 @@ async def run_async(
     *,
     limit: int | None = None,
     sample: Literal["random", "stratified"] = "random",
+    items: str | Path | None = None,
     epochs: int = 1,
     seed: int = 0,
     shots: int | None = None,
@@ -79,7 +130,9 @@ async def run_async(
     effort: Effort | None = None,
     thinking: int | None = None,
     method: str | Sequence[str] = (),
+    judge: str | Sequence[str] = (),
     score: Literal["bpb"] | None = None,
+    perturb: str | Sequence[str] = (),
     budget: str | None = None,
     cache: bool | None = None,
     batch: bool = False,
@@ -92,11 +145,13 @@ async def run_async(
     """Run one benchmark on one model and return the run: its estimates, rules, cost, and every trial.
 
     `benchmark` is a name (`howgood list`), a data file, `hf/<repo>`, a Python file, or a `Benchmark`; `model` a name
-    (`howgood list --models`) or a `Model`. `limit` takes a seeded sample; `shots`, `chat`, `temperature`, `max_tokens`,
+    (`howgood list --models`) or a `Model`. `limit` takes a seeded sample, `items` those that a file of items picks (see
+    `fit_items`); `shots`, `chat`, `temperature`, `max_tokens`,
     `effort` and `thinking` replace the benchmark's own; `method` puts methods around the model ("cot", "vote,n=8"; see
-    `howgood list --methods`); `score="bpb"` measures the bits per byte of the gold answers in place of the benchmark's
-    own number; `data` is a folder of local data; `folder` is where runs are kept; `notice` is called with the progress
-    after each trial; other keywords are the benchmark's parameters.
+    `howgood list --methods`); `judge` names the models that judge, where any is asked; `score="bpb"` measures the bits
+    per byte of the gold answers in place of the benchmark's own number; `perturb` asks every instance in other ways too
+    ("case", "typos,n=2"; see `howgood list --perturbations`); `data` is a folder of local data; `folder` is where
+    runs are kept; `notice` is called with the progress after each trial; other keywords are the benchmark's parameters.
 
     `budget` ("$5", "2Mtok", "30min") ends the run when it is used up; `confirm` is asked with the forecast, after a few
     trials, whether to go on. `cache` keeps every model's answers, or none (default: those of models that cost money);
@@ -117,6 +172,9 @@ async def run_async(
         cache=cache,
         batch=batch,
         score=score,
+        perturb=(perturb,) if isinstance(perturb, str) else tuple(perturb),
+        judges=(judge,) if isinstance(judge, str) else tuple(judge),
+        items=str(Path(items).absolute()) if items else None,
     )
     subject = load_model(model) if isinstance(model, str) else model
     try:
@@ -219,7 +277,7 @@ def compare(a: str | Path | SavedRun, b: str | Path | SavedRun, score: str | Non
     """
     from howgood.interpret.compare import compare as compare_tables
 
-    first, second = (r if isinstance(r, SavedRun) else store.load(r) for r in (a, b))
+    first, second = _loaded(a), _loaded(b)
     if first.rules.benchmark != second.rules.benchmark:
         raise HowgoodError(
             f"{first.id} is of {first.rules.benchmark} and {second.id} of {second.rules.benchmark}; "
@@ -227,7 +285,191 @@ def compare(a: str | Path | SavedRun, b: str | Path | SavedRun, score: str | Non
         )
     comparison = compare_tables(evaluate.scores(first), evaluate.scores(second), first.rules.interpret, score)
     differing, same = tuple(first.rules.differences(second.rules)), first.rules.hash == second.rules.hash
+    if asked := evaluate.split_between(first, second, comparison.difference.name.removesuffix("_mean")):
+        comparison = msgspec.structs.replace(comparison, split=asked)
     return msgspec.structs.replace(comparison, rules=differing, same_rules=same)
+
+
+def compare_many(
+    *runs: str | Path | SavedRun, score: str | None = None, pairs: bool = False
+) -> Comparisons:
+    """Compare the runs of several systems, paired by benchmark: each system with that of the first run, or with `pairs`
+    every two of them. p-values answer for all the comparisons (Holm); over several benchmarks there is a mean too.
+
+    Two runs of one system on one benchmark are told apart by the end of their ids. Raises `HowgoodError` where no two
+    runs are of one benchmark, and where such doubles could be paired in several ways.
+    """
+    saved = list({run.id: run for run in map(_loaded, runs)}.values())
+    benchmarks: dict[str, dict[str, SavedRun]] = {}
+    for run in saved:
+        alike = [r for r in saved if r.rules.benchmark == run.rules.benchmark and r.system.label == run.system.label]
+        name = run.system.label if len(alike) == 1 else f"{run.system.label} {run.id[-4:]}"
+        benchmarks.setdefault(run.rules.benchmark, {})[name] = run
+        if len(alike) > 1 and len({r.rules.benchmark for r in saved}) > 1:
+            raise HowgoodError(
+                f"{run.system.label} has {len(alike)} runs of {run.rules.benchmark}: {', '.join(r.id for r in alike)}; "
+                "give one of them, or runs of this benchmark alone"
+            )
+    if all(len(systems) < 2 for systems in benchmarks.values()):
+        raise HowgoodError(
+            f"no two of these runs are of one benchmark: they are of {', '.join(benchmarks)}; "
+            "give the runs of another system on them too"
+        )
+    first = next(iter(next(iter(benchmarks.values()))))
+    found = []
+    for benchmark, systems in benchmarks.items():
+        for a, b in combinations(sorted(systems, key=lambda name: name != first), 2):
+            if pairs or a == first:
+                found.append(Pair(benchmark, a, b, compare(systems[a], systems[b], score)))
+    if not found:
+        raise HowgoodError(f"{first} shares no benchmark with another system; --pairs compares every two of them")
+    return together(found)
+
+
+def coverage(
+    benchmark: str | Benchmark,
+    *runs: str | Path | SavedRun,
+    model: str | Model | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    data: str | Path | None = None,
+    **parameters: Any,
+) -> Coverage:
+    """What a benchmark's inputs are (`howgood inputs`): topics, lengths, languages, near duplicates, quizzing or asking;
+    and from `runs` of it how hard each question is and where the score falls. `model` counts tokens; nothing is asked.
+    `limit` looks at a seeded sample; other keywords are the benchmark's parameters."""
+    from howgood.runs.coverage import look
+
+    options = Options(limit=limit, seed=seed, data=str(Path(data).absolute()) if data else None)
+    saved = [run if isinstance(run, SavedRun) else store.load(run) for run in runs]
+    return look(benchmark, parameters, options, saved, load_model(model) if isinstance(model, str) else model)
+
+
+def robustness(run: str | Path | SavedRun) -> Robustness:
+    """What the perturbations of a run show: the mean and the worst case over all ways of asking, flips, and the paired
+    difference that each perturbation makes. Raises `HowgoodError` for a run without any (`run(..., perturb=...)`)."""
+    return evaluate.robust(_loaded(run))
+
+
+def decide(case: str | Path | UseCase, *runs: str | Path | SavedRun, seed: int = 0) -> Decision:
+    """Which system for a use case (a YAML file, see docs/decide.md): the expected worth of each one's answers, the
+    probability that it is the best, and what more instances would be worth. Give each system's run of each benchmark
+    that the use case weighs."""
+    from howgood.interpret.decide import decide as decided
+
+    wanted = case if isinstance(case, UseCase) else read_use_case(case)
+    return decided(wanted, [_loaded(run) for run in runs], seed=seed)
+
+
+def power(
+    *runs: str | Path | SavedRun,
+    accuracy: float = 0.5,
+    correlation: float = 0.5,
+    sampling: float = 0.0,
+    paired: bool = True,
+    score: str | None = None,
+) -> Variances:
+    """What a comparison of two systems can show: `.instances(0.03)` says how many instances three points take,
+    `.detectable(500, epochs=4)` what so many show.
+
+    The variances are those of one earlier run or of the two systems' runs; without runs those of an `accuracy` with
+    the two systems' `correlation` over questions and the variance of single answers `sampling`. Raises `DataError`."""
+    from howgood.interpret.power import assumed, like, like_both
+
+    if len(runs) > 2:
+        raise HowgoodError("power takes one earlier run, or the two systems' runs; give no more than two")
+    if not runs:
+        return assumed(accuracy, correlation, sampling, paired)
+    saved = [_loaded(run) for run in runs]
+    tables, name = [evaluate.scores(run) for run in saved], score or saved[0].estimate.name
+    if len(saved) == 2:
+        made = compare(saved[0], saved[1], score)
+        found = made.difference if paired else made.unpaired
+        if found.se is None:
+            raise HowgoodError("the two runs share one independent instance, which shows no variance")
+        both = like_both(tables[0], tables[1], found.name, found.n * found.se**2)
+        return msgspec.structs.replace(both, percent=found.percent)
+    if name not in tables[0].scores:
+        raise HowgoodError(f"{name} is no mean over instances: give the runs of two systems, or another score")
+    percent = all(estimate.percent for estimate in saved[0].estimates if estimate.name == name)
+    return msgspec.structs.replace(like(tables[0], name, correlation, paired), percent=percent)
+
+
+def card(run: str | Path | SavedRun) -> EvaluationCard:
+    """The evaluation card of a run: the question answered, who could use the number for what, rules, known flaws,
+    contamination, uncertainty, how to make it again. `.markdown()` is the page."""
+    from howgood.report.evaluation import evaluation_card
+
+    saved = _loaded(run)
+    return evaluation_card(saved, evaluate.scores(saved, variants=False) if saved.estimates else None)
+
+
+def fit_items(
+    *runs: str | Path | SavedRun,
+    model: Literal["1pl", "2pl"] = "2pl",
+    score: str | None = None,
+    pick: int | None = None,
+    seed: int = 0,
+) -> ItemFile:
+    """How hard each question of a benchmark is and how able each system, by item response theory from whole runs of
+    several systems, and a random part of the questions to ask the next ones: `pick` of them (default: a tenth).
+
+    `howgood.interpret.items.write(made, "items.json")` keeps it for `run(..., items="items.json")`. Raises `DataError`
+    for runs of different benchmarks, data or rules, and where some questions were asked of no system."""
+    from howgood.interpret import irt
+    from howgood.interpret.utility import rules_score
+
+    saved = [_loaded(run) for run in runs]
+    if not saved:
+        raise HowgoodError("items are fitted to runs of several systems; give some")
+    first = saved[0]
+    for run in saved[1:]:
+        if (run.rules.benchmark, run.rules.data["digest"]) != (first.rules.benchmark, first.rules.data["digest"]):
+            raise DataError(f"{first.id} and {run.id} are not of one benchmark with the same data; fit each by itself")
+    name = score or rules_score(first.rules) or first.estimate.name
+    tables = [evaluate.scores(run, variants=False) for run in saved]
+    ids, y = irt.matrix(tables, name)
+    if len(ids) < first.rules.data["instances"]:
+        raise DataError(
+            f"of {first.rules.data['instances']:,} instances these runs have {len(ids):,}; "
+            "fit items to runs of the whole benchmark, without --limit"
+        )
+    fitted = irt.fit(ids, y, model)
+    labels = [run.system.label for run in saved]
+    names = [
+        name if labels.count(name) == 1 else f"{name} {run.id[-4:]}"
+        for name, run in zip(labels, saved, strict=True)
+    ]
+    picked = irt.pick(fitted.items, max(irt.FEWEST, round(len(ids) / 10)) if pick is None else pick, seed)
+    systems = dict(zip(names, fitted.abilities.tolist(), strict=True))
+    return ItemFile(first.rules.benchmark, first.rules.data["digest"], name, fitted.items, systems, picked, seed)
+
+
+def measure(items: ItemFile | str | Path, run: str | Path | SavedRun) -> tuple[Estimate, Estimate]:
+    """A system's ability and its score on all items, from a run of a random part of them."""
+    made = items if isinstance(items, ItemFile) else read_items(items)
+    ability, whole = evaluate.measured(_loaded(run), made)
+    return ability, whole
+
+
+def _loaded(run: str | Path | SavedRun) -> SavedRun:
+    return run if isinstance(run, SavedRun) else store.load(run)
+
+
+def audit(run: str | Path | SavedRun) -> Audit:
+    """How far the judges of a run can be trusted, by what they said in it (docs/judges.md). Asks nothing. Raises
+    `HowgoodError` where no judge was asked."""
+    from howgood.validity.judges import audit_run
+
+    return audit_run(run if isinstance(run, SavedRun) else store.load(run))
+
+
+def calibrate(run: str | Path | SavedRun) -> Calibrated:
+    """What people would say of all answers of a run, from those that they labelled (`howgood label`) and the run's own
+    verdicts on all. Raises `HowgoodError` where fewer than two trials are labelled."""
+    from howgood.runs.labels import calibrate as calibrated
+
+    return calibrated(run if isinstance(run, SavedRun) else store.load(run))
 
 
 def trust(model: str | Model, *, seed: int = 0) -> Report:

@@ -8,18 +8,27 @@ import sys
 import typer
 
 from howgood.cli import (
+    audit,
     cache,
+    calibrate,
+    card,
     check,
     compare,
+    decide,
     describe,
     estimate,
+    inputs,
+    irt,
+    label,
     list_,
+    power,
     prompt,
     rate,
     report,
     resume,
     run,
     runs,
+    scale,
     serve,
     show,
     sql,
@@ -40,16 +49,25 @@ app.command("resume")(resume.resume)
 app.command("runs")(runs.runs)
 app.command("show")(show.show)
 app.command("compare")(compare.compare)
+app.command("audit")(audit.audit)
+app.command("label")(label.label)
+app.command("calibrate")(calibrate.calibrate)
 app.command("rate")(rate.rate)
+app.command("decide")(decide.decide)
+app.command("power")(power.power)
+app.command("card")(card.card)
+app.command("irt")(irt.irt)
 app.command("report")(report.report)
 app.command("list")(list_.list_)
 app.command("describe")(describe.describe)
 app.command("prompt")(prompt.prompt)
 app.command("estimate")(estimate.estimate)
+app.command("inputs")(inputs.inputs)
 app.command("check")(check.check)
 app.command("sql")(sql.sql)
 app.command("trust")(trust.trust)
 app.command("serve")(serve.serve)
+app.add_typer(scale.app, name="scale")
 app.add_typer(cache.app, name="cache")
 
 

@@ -16,10 +16,12 @@ from howgood.cli.options import (
     Choices,
     Data,
     IdColumn,
+    Judges,
     Limit,
     MaxTokens,
     Methods,
     Parameters,
+    Perturb,
     ReasoningEffort,
     Seed,
     Shots,
@@ -52,6 +54,10 @@ def run(
         Literal["random", "stratified"],
         typer.Option(help="How --limit chooses: at random, or the same share of each stratum."),
     ] = "random",
+    items: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Ask only the instances picked by `howgood irt`, and estimate all from them."),
+    ] = None,
     epochs: Annotated[int, typer.Option(help="How often each instance is asked.")] = 1,
     shots: Shots = None,
     seed: Seed = 0,
@@ -61,10 +67,12 @@ def run(
     effort: ReasoningEffort = None,
     thinking: Thinking = None,
     method: Methods = None,
+    judge: Judges = None,
     score: Annotated[
         Literal["bpb"] | None,
         typer.Option(help="bpb: bits per byte of the gold answers, in place of the benchmark's own number."),
     ] = None,
+    perturb: Perturb = None,
     budget: Annotated[
         str | None,
         typer.Option(
@@ -110,6 +118,9 @@ def run(
         cache=cache,
         batch=batch,
         score=score,
+        perturb=tuple(perturb or ()),
+        judges=tuple(judge or ()),
+        items=items and os.path.abspath(items),
     )
     saved = _run(benchmark, model or ["smollm2"], given, options, yes)
     end(saved)
@@ -232,7 +243,9 @@ def conclude(saved: list[SavedRun], screen: Console) -> None:
     from howgood.core.text import visible
     from howgood.report.costs import fronts
     from howgood.report.terminal import estimates_table, front_view
+    from howgood.report.terminal.robustness import robustness_section
     from howgood.report.terminal.runs import short_ids
+    from howgood.runs.evaluate import is_perturbed
 
     def say(text: str, style: str = "") -> None:
         screen.print(visible(text), style=style, markup=False, soft_wrap=True)
@@ -250,6 +263,8 @@ def conclude(saved: list[SavedRun], screen: Console) -> None:
     kept = [run for run in saved if run.estimates]
     if not kept:
         return
+    for run in filter(is_perturbed, kept):
+        screen.print(robustness_section(run))
     for front in fronts(kept):
         screen.print(front_view(front))
     path = write(kept)

@@ -61,7 +61,9 @@ def inputs(run: Run) -> str:
     if sample.get("n") in ("all", None):
         chosen = f"The only {noun} there is" if total == 1 else f"All {numbers.count(total)} {noun}s"
     else:
-        how = "a stratified" if sample.get("how") == "stratified" else "a random"
+        how = {"stratified": "a stratified", "items": "from the easiest to the hardest, a random"}.get(
+            str(sample.get("how")), "a random"
+        )
         chosen = (
             f"{numbers.count(sample['n'])} of {numbers.count(total)} {noun}s, "
             f"{how} sample with seed {sample.get('seed', 0)}"
@@ -133,6 +135,8 @@ def outputs(run: Run) -> str:
     elif kind == "surprise":
         how = WORD_COUNTS.get(str(rules.get("words")), str(rules.get("words")))
         return f"The surprise of every token is added up (nats), and tokens, bytes and words are counted; {how}."
+    elif kind in ("graded", "pairwise"):
+        return _judged(rules)
     elif kind == "instructions":
         fixed = " Counting # or ! is never followed (compat upstream)." if rules.get("compat") == "upstream" else ""
         words = (
@@ -187,7 +191,9 @@ def command(run: Run) -> str | None:
     words = ["howgood", "run", run.benchmark, "--model", run.system.name]
     for method in options.get("methods", ()):
         words += ["--method", method]
-    for name in ("limit", "sample", "epochs", "seed", "data", "score", "budget"):
+    for judge in options.get("judges", ()):
+        words += ["--judge", judge]
+    for name in ("limit", "items", "sample", "epochs", "seed", "data", "score", "budget"):
         if options.get(name) is not None:
             words += [f"--{name}", str(options[name])]
     for name in ("shots", "temperature", "max_tokens", "effort", "thinking"):
@@ -232,7 +238,7 @@ def odd_outcomes(outcomes: dict[str, int]) -> dict[str, int]:
     return dict(sorted(odd.items(), key=lambda item: (-item[1], item[0])))
 
 
-ODD = ("truncated", "refused", "empty", "filtered", "unanswered", "unsupported", "failed")
+ODD = ("truncated", "refused", "empty", "filtered", "unanswered", "unjudged", "unsupported", "failed")
 
 
 def _revision(revision: str) -> str:
@@ -303,6 +309,22 @@ def _choice(method: Any, normalized: bool) -> str:
             f"that of each character; {headline} is the headline."
         )
     return "Right if the letter of the right choice is the most likely one."
+
+
+def _judged(rules: dict[str, Any]) -> str:
+    names = [judge["name"] for judge in rules.get("judges", [])]
+    jury = f"{names[0]} judges" if len(names) == 1 else f"A jury judges, each counting the same: {', '.join(names)}"
+    if rules["kind"] == "graded":
+        how = f"it gives a grade from {rules['low']:g} to {rules['high']:g}"
+    else:
+        orders = "in both orders" if rules.get("orders") == "both" else "in one order"
+        how = f"it chooses between the answer and the baseline's, shown {orders}"
+    read = "probabilities of its verdict" if rules.get("verdict") == "logprobs" else "JSON that it writes"
+    data = "are shown as data, which cannot speak to it" if rules.get("answers_as_data") else "stand in its prompt bare"
+    return (
+        f"{jury}: {how}, read from the {read}; answers {data}. Prompt: {rules.get('template')}. A verdict that cannot "
+        "be read leaves the trial unjudged."
+    )
 
 
 def _reading(rules: dict[str, Any], first: str) -> str:

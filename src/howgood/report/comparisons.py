@@ -9,6 +9,7 @@ from howgood.report.cards import plain
 
 if TYPE_CHECKING:
     from howgood.interpret.compare import Comparison
+    from howgood.interpret.variance import Split
 
 Difference = tuple[str, str, str]
 
@@ -39,16 +40,34 @@ def evidence(comparison: Comparison) -> list[tuple[str, str]]:
         ("p value", f"{pplain(comparison.p)} ({comparison.test})"),
         ("method", difference.method),
     ]
+    if comparison.ahead is not None:
+        words = f"with probability {probability(comparison.ahead)} (uniform prior on the flips)"
+        lines.insert(3, ("B is better", words))
     if comparison.correlation is not None:
         unpaired = numbers.interval(comparison.unpaired)
         correlation = f"{comparison.correlation:.2f}".replace("-", "−")
         lines.append(("pairing", f"correlation {correlation}; without it the interval is {unpaired}"))
+    if comparison.split is not None:
+        lines.append(("error from", split_words(comparison.split)))
     if comparison.detectable is not None:
         seen = numbers.difference(difference, comparison.detectable)
         lines.append(("can be seen", f"a difference of {seen} or more, in 8 of 10 such comparisons"))
     if comparison.needed is not None and difference.low <= 0 <= difference.high:
         lines.append(("would take", f"{numbers.count(comparison.needed)} instances to see one of the size observed"))
     return lines
+
+
+def split_words(split: Split) -> str:
+    """Where a squared error comes from, as shares: question 88%, prompt 12%."""
+    whole = sum(split.parts.values())
+    if whole == 0:
+        return "nowhere: nothing varied"
+    return ", ".join(f"{name} {numbers.proportion(part / whole)}" for name, part in split.parts.items())
+
+
+def probability(value: float) -> str:
+    """A probability as it is printed: never as certain."""
+    return numbers.proportion(value) if 0.0005 <= value <= 0.9995 else "< 0.1%" if value < 0.5 else "> 99.9%"
 
 
 def pplain(p: float | None) -> str:

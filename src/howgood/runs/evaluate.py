@@ -8,16 +8,19 @@ import platform
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from howgood.core.errors import HowgoodError, Unsupported
-from howgood.core.types import Run, System
+from howgood.core.errors import DataError, HowgoodError, Unsupported
+from howgood.core.types import Estimate, Run, System
+from howgood.interpret import irt, items, robustness
 from howgood.interpret.cost import COLUMNS, taken
+from howgood.interpret.items import ItemFile
+from howgood.interpret.utility import rules_score
 from howgood.models import prices
 from howgood.models.base import Model
 from howgood.models.cache import LIBRARIES, cached
@@ -33,7 +36,9 @@ from howgood.runs.progress import STOPPED, Progress
 from howgood.runs.store import SavedRun
 
 if TYPE_CHECKING:
+    from howgood.interpret.robustness import Robustness
     from howgood.interpret.table import Table
+    from howgood.interpret.variance import Split
 
 Notice = Callable[[Progress], None]
 
@@ -132,6 +137,7 @@ async def carry_on(
                 await model.release()
             run.usage, run.outcomes, run.seconds = progress.usage, progress.outcomes, progress.seconds
             run.cost, run.spent = progress.cost, progress.spent
+            run.verdicts, run.judging = progress.verdicts, progress.judging
             if run.status not in ("finished", "incomplete"):
                 store.save(run)
         if run.status in ("finished", "incomplete"):
@@ -173,7 +179,7 @@ def _blame(run: SavedRun, error: BaseException) -> None:
 
 def _so_far(plan: Plan, held: columns.Contents) -> tuple[Progress, set[Key]]:
     """How far a run's journals have come, and which trials need not be run again."""
-    done: set[Key] = set(held.places) - held.failed
+    done: set[Key] = set(held.keys[~held.failed].tolist())
     progress = Progress(plan.total)
     for trial, counts in columns.written(held):
         if counts and key_of(trial.index, trial.epoch) in done:
@@ -190,23 +196,90 @@ def finish(plan: Plan, run: SavedRun) -> None:
     run.finished = now()
     run.took = taken(run.read(list(COLUMNS)), run.rules.interpret.get("unit", "instance"))
     if held.names:
-        run.estimates, run.groups = plan.benchmark.interpret(scores(run, held.names))
+        run.estimates, run.groups = plan.benchmark.interpret(scores(run, held.names, variants=False))
+        if plan.options.items:
+            run.estimates += measured(run, items.read(plan.options.items))[1:]
+        if plan.options.epochs > 1:
+            run.estimates += repeated(run, [plan.options.epochs])
+        if plan.variants:
+            name, table = rules_score(run.rules) or held.names[0], scores(run, held.names)
+            up = run.estimates[0].higher_is_better
+            run.estimates += robustness.estimates(table, name, run.rules.interpret, up)
     store.save(run)
     if run.status == "finished":
         for path in held.files:
             path.unlink()
 
 
-def scores(run: SavedRun, names: list[str] | None = None) -> Table:
-    """A run's scores as the table that interpretations read."""
+def scores(run: SavedRun, names: list[str] | None = None, variants: bool = True) -> Table:
+    """A run's scores as the table that interpretations read: those of the instances as the benchmark has them and, if
+    it was asked with perturbations and `variants` are wanted, what those did (see `robustness.folded`)."""
     from howgood.interpret.table import Table
 
     names = names or columns.score_names(run.columns)
-    parts = ["parts"] if "parts" in run.columns else []  # runs of older versions have none
-    frame = run.read(["id", "epoch", "stratum", "cluster", "outcome", *names, *parts])
+    if variants and is_perturbed(run):
+        score = rules_score(run.rules) or names[0]
+        frame = robustness.folded(run.read([*robustness.NEEDED, *names]), score, _rises(run))
+        names = [*names, *robustness.made_of(score)]
+    else:
+        parts = ["parts"] if "parts" in run.columns else []  # runs of older versions have none
+        frame = robustness.originals(run, ["id", "epoch", "stratum", "cluster", "outcome", *names, *parts])
+    return Table.from_frame(frame, names, **_drawn(run))
+
+
+def measured(run: SavedRun, made: ItemFile) -> list[Estimate]:
+    """A run's ability and its score on all items, from those it was asked. Raises `DataError` for a run of another
+    benchmark or data, and with too few answers."""
+    made.chosen(run.rules.benchmark, run.rules.data["digest"], made.picked)
+    table = scores(run, [made.score], variants=False)
+    answers = dict(zip(table.instances.ids, table.score(made.score).tolist(), strict=True))
+    return [irt.ability(made.items, answers), irt.whole(made.items, answers, f"{made.score}_all")]
+
+
+def repeated(run: SavedRun, ks: Sequence[int]) -> list[Estimate]:
+    """pass@k, pass^k and majority@k of a run with epochs (see `passk.repeats`); nothing where its headline is no mean
+    of right or wrong."""
+    from howgood.interpret import passk
+
+    name = rules_score(run.rules) or columns.score_names(run.columns)[0]
+    if name not in run.columns:
+        return []
+    frame = robustness.originals(run, ["id", "epoch", "answer", "outcome", name])
+    return passk.repeats(frame, scores(run, [name], variants=False), run.rules.interpret, ks)
+
+
+def robust(run: SavedRun) -> Robustness:
+    """What a run's perturbations show. Raises `DataError` for a run without any."""
+    if not is_perturbed(run):
+        raise DataError(f"run {run.id} asked every instance as it is; make variants: howgood run ... --perturb typos")
+    score = rules_score(run.rules) or columns.score_names(run.columns)[0]
+    frame = run.read([*robustness.NEEDED, score])
+    asked = list(run.rules.sample["perturb"])
+    return robustness.robustness(frame, score, run.rules.interpret, asked, _rises(run), **_drawn(run))
+
+
+def split_between(a: SavedRun, b: SavedRun, score: str) -> Split | None:
+    """The variance parts of the difference of two runs that asked the same variants; None for others."""
+    if not is_perturbed(a) or a.rules.sample["perturb"] != b.rules.sample.get("perturb"):
+        return None
+    frames = [run.read([*robustness.NEEDED, score]) for run in (a, b) if score in run.columns]
+    return robustness.split_difference(frames[0], frames[1], score) if len(frames) == 2 else None
+
+
+def is_perturbed(run: SavedRun) -> bool:
+    """Whether a run asked variants of its instances too."""
+    return "perturb" in run.rules.sample
+
+
+def _rises(run: SavedRun) -> bool:
+    """Whether more of the headline is better."""
+    return run.estimates[0].higher_is_better if run.estimates else True
+
+
+def _drawn(run: SavedRun) -> dict[str, Any]:
+    """What a table is told of how a run's instances were chosen."""
     sample = run.rules.sample
-    random = sample.get("how") == "random"
-    return Table.from_frame(frame, names, random_sample=random, sizes=sample.get("strata"))
+    return {"random_sample": sample.get("how") in ("random", "items"), "sizes": sample.get("strata")}
 
 
 @contextlib.contextmanager

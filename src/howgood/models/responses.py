@@ -30,8 +30,8 @@ import msgspec
 from msgspec import Struct
 
 from howgood.core.errors import HowgoodError
+from howgood.core.folders import user_cache
 from howgood.core.types import Prediction
-from howgood.models.embedded import user_cache
 from howgood.models.writer import Work, Writer, waited
 
 T = TypeVar("T")

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from howgood.core.errors import DataError
+from howgood.core.folders import user_cache
 from howgood.core.text import shorten
 from howgood.inputs.base import Row
 from howgood.inputs.files import read_rows
-from howgood.models.embedded import user_cache
 
 REPOSITORY = "mosaicml/llm-foundry"
 COMMIT = "8c8dd48f72168c5d51e2f7b151595892a8fba43d"

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from howgood.core.errors import ModelError
-from howgood.models.embedded import sha256, user_cache
+from howgood.core.folders import user_cache
+from howgood.models.embedded import sha256
 
 KEPT_WEIGHTS = 2**31
 """Bytes of float32 weights up to which they are kept; larger ones are made anew, which needs no room on the disk."""

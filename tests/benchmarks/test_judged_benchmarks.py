@@ -171,7 +171,7 @@ class TestMTBench:
         with_reference = [request for request in judge.asked if "Reference Answer" in str(request.prompt[-1].content)]
         assert (len(judge.asked), len(with_reference)) == (160, 60)
         for request in judge.asked:
-            assert not re.search(r"\{[a-z_]+[_0-9]*\}", str(request.prompt[-1].content))
+            assert not re.search(r"\{(question|answer|ref_answer)[a-z_0-9]*\}", str(request.prompt[-1].content))
 
     @pytest.mark.parametrize(
         ("verdicts", "preference"), [("AB", 1.0), ("BA", 0.0), ("AA", 0.5), ("CC", 0.5), ("AC", 0.5)]

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any, Literal
 
 from howgood.calls.base import Call
@@ -27,10 +28,15 @@ from howgood.interpret.estimate import Mean
 from howgood.outputs.base import Outputs
 from howgood.outputs.choice import ChoiceAccuracy
 from howgood.outputs.extract import target_number
+from howgood.outputs.judge.graded import RUBRIC as GRADE_RUBRIC
+from howgood.outputs.judge.graded import Graded
+from howgood.outputs.judge.pairwise import RUBRIC as PAIR_RUBRIC
+from howgood.outputs.judge.pairwise import Pairwise
 from howgood.outputs.match import F1, Match, Numeric
 from howgood.runs.benchmark import Benchmark
 
-Check = Literal["auto", "exact", "normalized", "contains", "starts", "number", "f1", "choice"]
+Check = Literal["auto", "exact", "normalized", "contains", "starts", "number", "f1", "choice", "grade", "compare"]
+Verdict = Literal["json", "logprobs"]
 CHECKS: dict[str, Outputs] = {
     "exact": Match("exact"),
     "normalized": Match("normalized"),
@@ -41,6 +47,8 @@ CHECKS: dict[str, Outputs] = {
     "choice": ChoiceAccuracy(),
 }
 """How an answer can be checked against the right one, by name."""
+JUDGED = ("grade", "compare")
+"""Checks that a judge (--judge MODEL) decides."""
 
 FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}|[{}]")
 QUESTIONS = ("question", "prompt", "input", "instruction", "query", "text")
@@ -63,12 +71,21 @@ def own_file(
     stratum: str | None = None,
     cluster: str | None = None,
     system: str = "",
+    rubric: str = "",
+    criteria: str = "",
+    verdict: Verdict = "json",
 ) -> Benchmark:
     """Your own questions and answers
 
     `ask` is the question with a {column} wherever a cell goes ({{ and }} are braces). `answer` names the column of the
     right answer, where a list holds several right ones. `check` compares: exact, normalized (but for case,
     punctuation and articles; what auto takes), contains, starts, number (the answer's last number) or f1.
+
+    Where no answer is the right one a judge decides, named by --judge: check grade has it grade the answer (the column
+    `answer`, if there is one, as a reference), check compare has it choose between the answer and that of the column
+    `answer`, shown in both orders. `rubric` says what makes an answer good, in words or as the path of a text file;
+    `criteria` names things, with commas between, that each get a grade; `verdict` logprobs reads the verdict from the
+    judge's probabilities, for judges that write no JSON.
 
     `choices` makes it a choice question (check: choice): a column that holds a list, or the columns of the choices
     with commas between. The right answer is then, in all rows alike, a letter, an index from 0 or the text of a choice.
@@ -79,7 +96,7 @@ def own_file(
     """
     source = OwnFile(file)
     known = columns_of(source)
-    if ask is None or answer is None:
+    if ask is None or (answer is None and check != "grade"):
         missing = "--ask (what to ask)" if ask is None else "--answer (the column of right answers)"
         raise HowgoodError(f"{file} needs {missing}; it has the columns {listed(known)}. {example(file, known)}")
     if check == "auto":
@@ -92,13 +109,48 @@ def own_file(
         )
     options = () if choices is None else (choices,) if choices in known else tuple(map(str.strip, choices.split(",")))
     asked = fields(ask)
-    for name in (*asked, answer, *options, *filter(None, (id, stratum, cluster))):
+    for name in (*asked, *options, *filter(None, (answer, id, stratum, cluster))):
         if name not in known:
             raise DataError(unknown_column(file, name, known))
     form = examined(source, Form(ask, asked, answer, check, options, id, stratum, cluster))
     header = f"{system}\n\n" if system else ""
-    call: Call = Choices(header=header) if options else Generation(header=header, stop=("\n\n",))
-    return Benchmark(inputs=Inputs(form.instance, (source,)), call=call, outputs=CHECKS[check], interpret=Mean())
+    stop = () if check in JUDGED else ("\n\n",)
+    call: Call = Choices(header=header) if options else Generation(header=header, stop=stop)
+    judging = {"rubric": rubric, "criteria": criteria} if check in JUDGED else {}
+    if check not in JUDGED and (rubric or criteria):
+        raise HowgoodError("-P rubric and -P criteria are for a judge: --check grade or --check compare")
+    outputs = judged(check, verdict=verdict, **judging) if judging else CHECKS[check]
+    return Benchmark(inputs=Inputs(form.instance, (source,)), call=call, outputs=outputs, interpret=Mean())
+
+
+def judged(check: Check, rubric: str, criteria: str, verdict: Verdict) -> Outputs:
+    """What a judge is asked, as the user says it. Raises `HowgoodError` for what does not go together."""
+    words = read_rubric(rubric)
+    names = tuple(name.strip() for name in criteria.split(",") if name.strip())
+    if check == "compare":
+        if names:
+            raise HowgoodError("-P criteria goes with --check grade; a comparison has one verdict")
+        return Pairwise(rubric=words or PAIR_RUBRIC, verdict_by=verdict)
+    if names and verdict == "logprobs":
+        raise HowgoodError("-P verdict=logprobs reads one grade; leave out -P criteria")
+    if not all(re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name) and name != "score" for name in names):
+        raise HowgoodError(
+            f"-P criteria takes names such as clear,correct (small letters, digits, _), not '{criteria}'"
+        )
+    high = 5 if verdict == "logprobs" else 10
+    asked = tuple((name, name.replace("_", " ")) for name in names)
+    return Graded(rubric=words or GRADE_RUBRIC, criteria=asked, verdict_by=verdict, high=high)
+
+
+def read_rubric(text: str) -> str:
+    """A rubric in words, or the text of the file at this path."""
+    path = Path(text)
+    if text and len(text) < 500 and "\n" not in text and (path.is_file() or path.suffix in (".txt", ".md")):
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise HowgoodError(f"the rubric {text} cannot be read: {error}") from error
+    return text.strip()
 
 
 class Unusable(ValueError):
@@ -111,7 +163,7 @@ class Form:
 
     ask: str
     asked: tuple[str, ...]
-    answer: str
+    answer: str | None
     check: Check
     choices: tuple[str, ...] = ()
     id: str | None = None
@@ -124,7 +176,7 @@ class Form:
         """The instance of a row. Raises `Unusable`."""
         question = filled(self.ask, {name: cell(row, name) for name in self.asked})
         choices = self._choices(row)
-        answers = cells(row, self.answer)
+        answers = cells(row, self.answer) if self.answer else ()
         for written in answers if self.check == "number" else ():
             if target_number(written) is None:
                 raise Unusable(f"'{self.answer}' is {shown(written)}, which is no number such as 18, -2.5 or 1e-3")

@@ -27,6 +27,18 @@ Methods = Annotated[
         "--method", help="How the model is used: cot, vote,n=8, ... (`howgood list --methods`); can be repeated."
     ),
 ]
+Judges = Annotated[
+    list[str] | None,
+    typer.Option("--judge", help="A model that judges, where one is asked; can be repeated: a jury."),
+]
+Perturb = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--perturb",
+        help="Ask every instance in other ways too: case, typos,n=2, choice-order, ... (`howgood list "
+        "--perturbations`); can be repeated.",
+    ),
+]
 ReasoningEffort = Annotated[
     Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None,
     typer.Option("--effort", help="How hard a reasoning model thinks."),
@@ -41,8 +53,8 @@ Check = Annotated[
     str | None,
     typer.Option(
         "--check",
-        help="For a data file: exact, normalized, contains, starts, number, f1 or choice; default: normalized, or "
-        "choice with --choices.",
+        help="For a data file: exact, normalized, contains, starts, number, f1 or choice, or what a --judge decides: "
+        "grade or compare; default: normalized, or choice with --choices.",
     ),
 ]
 Choices = Annotated[str | None, typer.Option("--choices", help="For a data file: the column(s) of choices.")]

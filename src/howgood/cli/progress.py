@@ -24,7 +24,7 @@ EVERY = 0.1
 """Seconds between updates of the bar."""
 EVERY_LINE = 15.0
 """Seconds between lines where there is no terminal."""
-ODD = ("failed", "unsupported", "truncated", "refused", "filtered", "empty")
+ODD = ("failed", "unjudged", "unsupported", "truncated", "refused", "filtered", "empty")
 
 
 @contextmanager

@@ -26,9 +26,10 @@ Outcome = Literal[
     "filtered",
     "unanswered",
     "unsupported",
+    "unjudged",
     "failed",
 ]
-NOT_JUDGED = ("failed", "unsupported")
+NOT_JUDGED = ("failed", "unsupported", "unjudged")
 """Outcomes of trials without an answer that could be judged: they have no values and are missing from every figure."""
 RunStatus = Literal["running", "finished", "incomplete", "interrupted", "failed"]
 
@@ -84,7 +85,8 @@ class Instance(Struct, frozen=True, omit_defaults=True):
 
     `targets` are the acceptable answers as text; for a choice question `gold` holds the indices of the right `choices`.
     `stratum` is a fixed part of the benchmark (a subject); instances with one `cluster` are not independent (questions
-    on one passage).
+    on one passage). `variant` names the perturbation that made this one out of another (`typos.1`), whose id is this
+    one's without `~typos.1` at its end.
     """
 
     id: str
@@ -96,6 +98,7 @@ class Instance(Struct, frozen=True, omit_defaults=True):
     cluster: str | None = None
     files: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    variant: str | None = None
 
 
 class Generate(Struct, frozen=True, omit_defaults=True, tag="generate"):
@@ -226,15 +229,30 @@ class Prediction(Struct, frozen=True, omit_defaults=True):
         return self.fresh or (Paid() if self.replayed else Paid(self.usage, self.cost))
 
 
+class Verdict(Struct, frozen=True, omit_defaults=True):
+    """What a judge said of one trial: the `judge`'s name, the prompt it was asked and its reply, which holds what that
+    took. `values` is what was read (empty: nothing could be, and `problem` says why); `first` says of two answers shown
+    whether the judged one came first."""
+
+    judge: str
+    prompt: Prompt
+    reply: Prediction
+    values: dict[str, float] = field(default_factory=dict)
+    problem: str | None = None
+    first: bool | None = None
+
+
 class Score(Struct, frozen=True, omit_defaults=True):
     """What the judging says of one trial: named values (the first is the headline), the answer that was read out of
-    the prediction, why, and the outcome. `parts` are the values of what was judged apart within the answer (each
-    instruction of a prompt), by what they are called; a name may come twice. A failed trial has no values."""
+    the prediction, why, the outcome, and the `verdicts` of judges where some were asked. `parts` are the values of what
+    was judged apart within the answer (each instruction of a prompt), by what they are called; a name may come twice. A
+    failed trial has no values."""
 
     values: dict[str, float]
     outcome: Outcome
     answer: str | None = None
     explanation: str | None = None
+    verdicts: tuple[Verdict, ...] = ()
     parts: tuple[tuple[str, float], ...] = ()
 
 
@@ -329,7 +347,8 @@ class Run(Struct):
     """One benchmark on one system under stated rules: the content of a run folder's run.json.
 
     `sampled` holds the ids of the chosen instances where not all were run. `cost` is what all trials cost (US dollars;
-    None: not known of every one), `spent` what was paid in this run: the same without answers from howgood's cache;
+    None: not known of every one), `spent` what was paid in this run: the same without answers from howgood's cache, and
+    with what judges took. `verdicts` counts what judges said, `judging` is their tokens and cost;
     `took` says what one trial took: its cost, latency and time to the first token (see `interpret/cost.py`).
     """
 
@@ -350,6 +369,8 @@ class Run(Struct):
     usage: Usage = Usage()
     cost: float | None = None
     spent: float | None = None
+    verdicts: int = 0
+    judging: Paid = Paid()
     outcomes: dict[str, int] = field(default_factory=dict)
     estimates: list[Estimate] = field(default_factory=list)
     groups: list[Estimate] = field(default_factory=list)

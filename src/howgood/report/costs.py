@@ -78,7 +78,7 @@ def lines(run: Run) -> list[tuple[str, str]]:
     """What a run and each of its trials took, as (name, words)."""
     cost, median, tail, first = (took(run, name) for name in ("cost", "latency", "latency_p95", "first_token"))
     total = money(run.cost)
-    if run.spent is not None and run.cost is not None and run.spent < run.cost:
+    if run.spent is not None and run.cost is not None and not run.verdicts and run.spent < run.cost:
         total += f", of which {money(run.spent)} was paid now and the rest read from the cache"
     found = [("cost", total)]
     if cost and cost.value > 0:
@@ -88,6 +88,10 @@ def lines(run: Run) -> list[tuple[str, str]]:
         found.append(("latency", f"{words}; 95% within {seconds(tail.value)}" if tail else words))
     if first:
         found.append(("first token", f"median {figure(first)}"))
+    if run.verdicts:
+        usage = run.judging.usage
+        tokens = f"{numbers.count(usage.input)} tokens in, {numbers.count(usage.output)} out"
+        found.append(("judging", f"{money(run.judging.cost)} for {numbers.many(run.verdicts, 'verdict')}, {tokens}"))
     return found
 
 

@@ -17,9 +17,10 @@ from msgspec import Struct
 from howgood.core.registry import Card
 from howgood.core.text import duration, money, visible
 from howgood.core.types import Estimate, Rules, Usage
-from howgood.report import cards, charts, comparisons, costs, grids, numbers
+from howgood.report import cards, charts, comparisons, costs, grids, instances, numbers
 from howgood.report.instances import ORDER, Sample, sample
 from howgood.report.safe import Shown, line, show
+from howgood.runs.columns import as_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -158,6 +159,8 @@ def environment() -> Environment:
         "kind": _kind,
         "link": link,
         "turns": _turns,
+        "verdict": instances.verdict_line,
+        "asked": lambda verdict: instances.turns(as_text(verdict.prompt)),
         "plain": cards.plain,
         "each": costs.each,
         "latency": costs.latency,

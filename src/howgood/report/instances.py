@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from howgood.core.errors import HowgoodError
 from howgood.core.text import LETTERS
-from howgood.core.types import Instance, Message, Outcome
+from howgood.core.types import Instance, Message, Outcome, Verdict
 from howgood.models.base import text_of
 from howgood.outputs.grid import Grid, read_grid
 from howgood.report.grids import Task, read_task
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 ORDER: tuple[Outcome, ...] = (
-    "wrong", "partial", "truncated", "refused", "filtered", "empty", "unanswered", "unsupported", "failed", "scored",
+    "wrong", "partial", "truncated", "refused", "filtered", "empty", "unanswered", "unjudged", "unsupported", "failed",
+    "scored",
     "right",
 )  # fmt: skip
 """Outcomes in the order they are shown: what went wrong first."""
@@ -70,6 +71,7 @@ class Shot(Struct, frozen=True):
     task: Task | None
     target_grid: Grid | None
     attempt_grids: tuple[Grid | None, ...]
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def read_apart(self) -> bool:
@@ -143,7 +145,20 @@ def shot(row: Row, names: list[str]) -> Shot:
         task=task,
         target_grid=read_grid(targets[0]) if task and targets else None,
         attempt_grids=tuple(read_grid(text) for text in written) if task else (),
+        verdicts=verdicts(row),
     )
+
+
+def verdicts(row: Row) -> tuple[Verdict, ...]:
+    """What judges said of a trial."""
+    return msgspec.json.decode(row["verdicts"], type=tuple[Verdict, ...]) if row.get("verdicts") else ()
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """A verdict in one line: the judge, the place of the answer it judged, and what was read."""
+    place = {None: "", True: ", shown first", False: ", shown second"}[verdict.first]
+    read = ", ".join(f"{name} {value:.4g}" for name, value in verdict.values.items())
+    return f"{verdict.judge}{place}: {read or f'not read, {verdict.problem}'}"
 
 
 def turns(prompt: str) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ from howgood.core.errors import Unsupported
 from howgood.core.types import Instance, Prediction
 from howgood.models.base import Capabilities, Model
 from howgood.outputs.base import judge
+from howgood.outputs.judge.base import Judged
 from howgood.runs.plan import Options, Plan, make_plan
 
 ABLE = {
@@ -49,7 +50,7 @@ def check(name: str, parameters: dict[str, Any], options: Options) -> list[Check
     out = []
     for way, capabilities in ABLE.items():
         try:
-            plan = make_plan(name, Imagined(way, capabilities), parameters, options)
+            plan = make_plan(name, Imagined(way, capabilities), parameters, options, seated=False)
         except Unsupported:
             continue
         out.append(_check(way, plan))
@@ -75,7 +76,9 @@ def _check(way: str, plan: Plan) -> Checked:
 
 
 def _imagined(plan: Plan, instance: Instance, right: bool) -> Prediction | None:
-    """A right or wrong answer; None for a right one to what has no gold answer."""
+    """A right or wrong answer; where judges decide, any will do. None for a right one to what has no gold answer."""
+    if isinstance(plan.benchmark.outputs, Judged):
+        return Prediction(text="An answer.", stop_reason="stop")
     try:
         return plan.benchmark.call.imagine(instance, right)
     except Unsupported:
@@ -84,8 +87,24 @@ def _imagined(plan: Plan, instance: Instance, right: bool) -> Prediction | None:
         return None
 
 
+def _misread(outputs: Judged, instance: Instance, prediction: Prediction, right: bool) -> str | None:
+    """What is wrong where a judge finds an answer as good, or as bad, as can be, and its verdict is not read so."""
+    asked = outputs.questions(instance, prediction)
+    verdicts = [outputs.verdict("a judge", question, outputs.imagined(question, right)) for question in asked]
+    score = outputs.score(instance, prediction, verdicts)
+    worst, best = outputs.scale
+    wanted = best if right else worst
+    value = next(iter(score.values.values()), None)
+    if value == wanted:
+        return None
+    return f"{instance.id}: a verdict of {wanted:g} is read as {value} ({score.outcome}; {score.explanation})"
+
+
 def _fault(plan: Plan, instance: Instance, prediction: Prediction, right: bool) -> str | None:
-    score = judge(plan.benchmark.outputs, instance, prediction)
+    outputs = plan.benchmark.outputs
+    if isinstance(outputs, Judged):
+        return _misread(outputs, instance, prediction, right)
+    score = judge(outputs, instance, prediction)
     value = next(iter(score.values.values()))
     if score.outcome == "scored" and not right:  # a surprise in nats, not an accuracy: any doubt will do
         good = value > 0

@@ -17,7 +17,7 @@ from howgood.core.types import NOT_JUDGED, Image, Instance, Message, Paid, Predi
 from howgood.models import prices
 from howgood.models.base import THINKING, TRIAL, Model, split_thinking
 from howgood.models.prices import OwnPrice
-from howgood.outputs.base import judge
+from howgood.outputs.base import judged, present
 from howgood.runs import forecast
 from howgood.runs.budget import Budget, Gate, Kind
 from howgood.runs.columns import Key, key_of, refuse_taken
@@ -57,7 +57,7 @@ async def execute(
     benchmark itself.
     """
     engine = _Engine(plan, model, journal, done, progress, notice, stop, budget, confirm)
-    async with opened(plan.benchmark.call):
+    async with opened(plan.benchmark.call), present(plan.benchmark.outputs.judges):
         try:
             return await engine.run()
         finally:
@@ -284,7 +284,7 @@ async def run_trial(plan: Plan, model: Model, index: int, instance: Instance, ep
     if not all(math.isfinite(likelihood.logprob) for likelihood in prediction.likelihoods):
         # No surprise can be counted for what the model holds impossible, and JSON has no infinity to keep it.
         prediction = Prediction(error="the model gives this text probability zero, or one that is not a number")
-    score = judge(plan.benchmark.outputs, instance, prediction)
+    score = await judged(plan.benchmark.outputs, instance, prediction)
     return Trial(instance, index, epoch, prompt, prediction, score)
 
 

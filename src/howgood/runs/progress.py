@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from howgood.core.types import NOT_JUDGED, Run, RunStatus, Trial, Usage
+from howgood.core.types import NOT_JUDGED, Paid, Prediction, Run, RunStatus, Trial, Usage
 from howgood.runs.budget import Budget
 from howgood.runs.columns import as_text
 from howgood.runs.forecast import CHARACTERS, Forecast
@@ -18,7 +18,8 @@ class Progress(Struct):
     `stopping` once the user asked to stop.
 
     `spent` (US dollars; None: not known), `tokens` and `seconds` of work are what counts against the `budget`: answers
-    from howgood's cache are left out, failed trials and earlier sessions are not. `forecast` is there after the pilot.
+    from howgood's cache are left out, failed trials and earlier sessions are not; what judges took is in them, and is
+    told apart in `verdicts` and `judging`. `forecast` is there after the pilot.
     """
 
     planned: int
@@ -31,6 +32,8 @@ class Progress(Struct):
     spent: float | None = 0.0
     tokens: int = 0
     seconds: float = 0.0
+    verdicts: int = 0
+    judging: Paid = Paid()
     budget: Budget | None = None
     forecast: Forecast | None = None
 
@@ -47,6 +50,8 @@ class Progress(Struct):
 
     def pay(self, trial: Trial) -> None:
         """Count what a trial took against the budget; also of one that failed and will be run again."""
+        for verdict in trial.score.verdicts:
+            self._pay_judge(verdict.reply)
         prediction = trial.prediction
         if prediction.replayed:
             return
@@ -55,6 +60,17 @@ class Progress(Struct):
         if cost is None and trial.score.outcome in NOT_JUDGED:
             return
         self.spent = None if cost is None or self.spent is None else self.spent + cost
+
+    def _pay_judge(self, reply: Prediction) -> None:
+        total, paid = self.judging, reply.paid
+        self.verdicts += 1
+        self.judging = Paid(total.usage + reply.usage, _plus(total.cost, reply.cost))
+        self.tokens += paid.usage.input + paid.usage.output
+        self.spent = _plus(self.spent, paid.cost)
+
+
+def _plus(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a + b
 
 
 class Ending(Struct, frozen=True):

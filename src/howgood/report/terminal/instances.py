@@ -11,7 +11,7 @@ from rich.text import Text
 
 from howgood.outputs.grid import Grid
 from howgood.report import grids
-from howgood.report.instances import Choice, Shot, shot
+from howgood.report.instances import Choice, Shot, shot, verdict_line
 from howgood.report.safe import show
 from howgood.report.terminal.parts import ODD_STYLE, OUTCOME_STYLES, plain_table, say, section, short
 from howgood.runs.columns import score_names
@@ -53,6 +53,9 @@ def instance_view(row: dict[str, Any]) -> RenderableType:
     elif item.targets and not item.task:
         parts.append(section("Target", *(_long(target) for target in item.targets)))
     parts += _answer(item)
+    for verdict in item.verdicts:
+        said = _long(verdict.reply.text) if verdict.reply.text else Text("(nothing)", style=ODD_STYLE)
+        parts.append(section(f"Judged by {verdict_line(verdict)}", said))
     scores = [f"{name} {value:.4g}" for name, value in item.scores.items()]
     parts.append(section("Scores", say(", ".join(scores) or "none: the trial has no answer to score")))
     if item.explanation and item.explanation != item.error:

@@ -40,10 +40,10 @@ def rate(
     ] = "sandwich",
     cluster: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Votes that belong together; default: those of one voter; none: no votes."),
+        typer.Option(metavar="COLUMN", help="Votes that belong together; default: a voter's; none: each alone."),
     ] = None,
     elo: Annotated[
-        bool, typer.Option("--elo", help="Show online Elo ratings too; their order depends on chance.")
+        bool, typer.Option("--elo", help="Show online Elo ratings too, which depend on the order of the votes.")
     ] = False,
     level: Annotated[float, typer.Option(help="The confidence of intervals and ranks.")] = 0.95,
     seed: Annotated[int, typer.Option(help="What samples are drawn by.")] = 0,

@@ -26,6 +26,7 @@ NAMES = {
     "item": ("item", "question_id", "prompt_id", "prompt", "instance"),
 }
 """The columns, each by the first of its names that the table has."""
+NUMBERS = ("weight", "time")
 WORDS = {
     **dict.fromkeys(("model_a", "a", "left", "first", "[[a]]"), A),
     **dict.fromkeys(("model_b", "b", "right", "second", "[[b]]"), B),
@@ -99,10 +100,14 @@ def read(source: Any, cluster: str | None = None, styled: bool = False) -> Battl
             raise UnknownName("column", str(cluster), columns, f"{named} has {', '.join(map(str, columns[:12]))}.")
         by = None if cluster == "none" else cluster or found.get("voter")
         sides = _style_columns(columns, named) if styled else {}
-        kept = [pl.col(real).alias(role) for role, real in found.items()]
-        kept += [pl.col(by).alias("cluster")] if by else []
+        labels = {**found, **({"cluster": by} if by else {})}
+        kept = [
+            (pl.col(real) if role in NUMBERS else pl.col(real).cast(pl.String).cast(pl.Categorical)).alias(role)
+            for role, real in labels.items()
+        ]
         kept += [pl.col(real).alias(f"{name} {side}") for (name, side), real in sides.items()]
-        table = frame.select(kept).collect()
+        # Block by block, so that never all labels are in memory as text.
+        table = frame.select(kept).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{named} cannot be read as a table: {shorten(str(error), 150)}") from None
     except OSError as error:
@@ -211,23 +216,28 @@ def _battles(table: pl.DataFrame, named: str, by: str | None, features: list[str
 
 def _coded_together(first: pl.Series, second: pl.Series) -> tuple[Ints, Ints, list[str]]:
     """Codes of two columns of names, and the names in alphabetical order; -1 where there is none."""
-    import polars as pl
+    import numpy as np
 
-    codes, names = _coded(pl.concat([first.cast(pl.String).rename("x"), second.cast(pl.String).rename("x")]))
-    return codes[: len(first)], codes[len(first) :], names
+    (a, names_a), (b, names_b) = _coded(first), _coded(second)
+    names = sorted({*names_a, *names_b})
+    place = {name: code for code, name in enumerate(names)}
+    turned = [np.array([*(place[name] for name in one), -1], np.int32) for one in (names_a, names_b)]
+    return turned[0][a], turned[1][b], names
 
 
 def _coded(column: pl.Series) -> tuple[Ints, list[str]]:
-    """A column of labels as codes of its sorted labels; what is missing or blank is -1 among models, and a label of its
-    own elsewhere as far as it is the same nothing."""
+    """A column of labels as codes of its labels in order, blanks around them taken off; -1 where there is none."""
     import numpy as np
     import polars as pl
 
-    text = column.cast(pl.String).str.strip_chars()
-    text = text.set(text == "", None)
-    names = text.drop_nulls().unique().sort()
-    codes = text.cast(pl.Enum(names)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
-    return np.asarray(codes), names.to_list()
+    different = column.unique().drop_nulls()
+    labels = [label.strip() for label in different.cast(pl.String).to_list()]
+    names = sorted({label for label in labels if label})
+    place = {name: code for code, name in enumerate(names)}
+    own = different.to_physical().to_numpy().astype(np.int64)
+    turned = np.full(int(own.max(initial=-1)) + 2, -1, np.int32)
+    turned[own] = [place.get(label, -1) for label in labels]
+    return turned[column.to_physical().cast(pl.Int64).fill_null(-1).to_numpy()], names
 
 
 def _outcomes(table: pl.DataFrame, a: Ints, b: Ints, models: list[str], left_out: Counter[str]) -> tuple[Ints, Ints]:

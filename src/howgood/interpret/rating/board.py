@@ -31,6 +31,9 @@ FEW = 20
 FEW_CLUSTERS = 20
 NEXT = 3
 SUSPECT = 0.01
+"""A voter with a smaller p-value, adjusted for the number of voters, is named."""
+CHANGED = 0.05
+"""A model with a smaller p-value, adjusted likewise, is told to have changed."""
 
 
 def rate(
@@ -423,7 +426,7 @@ def _drift(battles: Battles, ties: Ties, notes: list[str]) -> tuple[bool, list[f
     changed = [
         Changed(battles.models[code], (SCALE * found.ratings[:, j]).tolist(), (SCALE * found.errors[:, j]).tolist(), p)
         for j, (code, p) in enumerate(zip(found.models.tolist(), found.p, strict=True))
-        if p is not None and p < 1 - 0.95
+        if p is not None and p < CHANGED
     ]
     return True, begins.tolist(), len(found.models), sorted(changed, key=lambda one: one.p)
 

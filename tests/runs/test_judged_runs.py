@@ -12,13 +12,16 @@ from rich.console import Console
 
 import howgood as hg
 from howgood.core.errors import DataError, HowgoodError, RequestError, Unsupported
+from howgood.core.types import Usage
 from howgood.models import registry
 from howgood.models.reference import Constant
 from howgood.report import cards, costs
 from howgood.report.html import write_report
 from howgood.report.terminal.instances import instance_view
 from howgood.runs.check import check
-from howgood.runs.plan import Options
+from howgood.runs.expect import expect
+from howgood.runs.forecast import Forecast
+from howgood.runs.plan import Options, make_plan
 from judging_models import Judge, texts
 
 
@@ -123,3 +126,31 @@ def test_what_cannot_be_judged_is_told_first(
 def test_check_reads_the_best_and_the_worst_verdict(file: str, way: str) -> None:
     for found in check(file, {"ask": "{task}", "answer": "baseline", "check": way}, Options()):
         assert (found.instances, found.faults) == (4, [])
+
+
+def test_what_judges_would_cost(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of four answers is compared in both orders: eight verdicts of at most 2,048 tokens."""
+
+    class Priced(Judge):
+        paid = True
+
+        def price(self, usage: Usage) -> float:
+            return usage.output / 1000
+
+    seated(monkeypatch, gpt=Priced(compared))
+    model = Constant(text="mine")
+    plan = make_plan(file, model, ASK | {"check": "compare"}, Options(judges=("gpt",), cache=False))
+    found = expect(plan, model, [])
+    assert (found.verdicts, found.judging) == (8, pytest.approx(8 * 2.048))
+
+
+def test_a_forecast_counts_judges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f'task {n},"baseline {n}"\n' for n in range(40))
+    (file := tmp_path / "many.csv").write_text(f"task,baseline\n{rows}")
+    seated(monkeypatch, gpt=Judge(compared))
+    told: list[Forecast] = []
+    options = {"check": "compare", "judge": "gpt", "cache": False, "budget": "100ktok,$9"} | ASK
+    hg.run(str(file), Constant(text="mine"), confirm=lambda forecast: told.append(forecast) or True, **options)  # type: ignore[func-returns-value]
+    assert told[0].tokens.value == pytest.approx(40 * 224, rel=0.1)
+    assert told[0].dollars is not None
+    assert told[0].dollars.value == pytest.approx(40 * 0.02)

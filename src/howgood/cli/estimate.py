@@ -15,6 +15,7 @@ from howgood.cli.options import (
     Choices,
     Data,
     IdColumn,
+    Judges,
     Limit,
     MaxTokens,
     Parameters,
@@ -47,6 +48,7 @@ def estimate(
     seed: Seed = 0,
     max_tokens: MaxTokens = None,
     chat: Chat = None,
+    judge: Judges = None,
     param: Parameters = None,
     data: Data = None,
     ask: Ask = None,
@@ -65,7 +67,7 @@ def estimate(
 
     given = own_file_parameters(param, ask, answer, check, choices, id_column)
     settings = Settings(chat=chat, max_tokens=max_tokens, shots=shots)
-    options = Options(limit=limit, epochs=epochs, seed=seed, settings=settings, data=data)
+    options = Options(limit=limit, epochs=epochs, seed=seed, settings=settings, data=data, judges=tuple(judge or ()))
     screen = console()
     show(_expected(benchmark, [load_model(name) for name in model or ["smollm2"]], given, options, screen), screen)
 
@@ -98,6 +100,10 @@ def show(rows: list[tuple[str, str, Expected]], screen: Console) -> None:
         others = len(found) - len(known)
         unknown = f", and {others} of {len(found)} whose price is not known" if others else ""
         screen.print(f"together at most {money(sum(known))}{unknown}", markup=False)
+    for benchmark, _, x in rows:
+        if x.verdicts:
+            cost = "an unknown price" if x.judging is None else f"at most {money(x.judging)}"
+            screen.print(f"{benchmark}: judges give about {x.verdicts:,} verdicts, {cost} beside", markup=False)
     for note, told in (
         ("input: characters / 4, since the model's tokenizer is not here", any(not x.tokenized for x in found)),
         ("output expected: the mean of earlier runs that asked alike (lowest to highest)", any(x.runs for x in found)),

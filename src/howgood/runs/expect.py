@@ -8,10 +8,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from howgood.core.types import NOT_JUDGED, Generate, Loglikelihood, Request, Run, Usage
+from howgood.core.types import NOT_JUDGED, Generate, Loglikelihood, Prediction, Request, Run, Usage
 from howgood.models.base import Model
 from howgood.models.inside import Tokenizes
 from howgood.models.prices import cost_of, own_price, plain_name
+from howgood.outputs.base import Around
+from howgood.outputs.judge import Judged
 from howgood.runs.forecast import CHARACTERS, Range, prompt_size, reservoir, size
 from howgood.runs.plan import Plan, prompt_of
 
@@ -24,7 +26,8 @@ class Expected(Struct, frozen=True):
     tokenizer (`tokenized`) or from characters; tokens to write, `most` of them at most, and as many as `runs` earlier
     runs say (`output`; None: there are none); and US dollars (None: not known), `cost` for the output expected,
     `least_cost` for reading alone and `most_cost` for the most that can be written. `single` is False where a trial
-    takes several requests; a machine `by_hour` costs what its time does, which is not known here."""
+    takes several requests; a machine `by_hour` costs what its time does, which is not known here. Judges give so many
+    `verdicts`, which cost `judging` dollars at most (None: not known)."""
 
     trials: int
     input: int
@@ -37,6 +40,8 @@ class Expected(Struct, frozen=True):
     most_cost: float | None
     single: bool
     by_hour: bool
+    verdicts: int = 0
+    judging: float | None = 0.0
 
 
 def expect(plan: Plan, model: Model, earlier: Sequence[Run]) -> Expected:
@@ -59,6 +64,7 @@ def expect(plan: Plan, model: Model, earlier: Sequence[Run]) -> Expected:
         each = cost_of(model, Usage(input=round(times * tokens / trials), output=round(written / trials)))
         return None if each is None else each * trials
 
+    verdicts, judging = _judging(plan)
     costs = [dollars(written) for written in (output.value, output.low, output.high)] if output else []
     known = [cost for cost in costs if cost is not None]
     return Expected(
@@ -73,7 +79,34 @@ def expect(plan: Plan, model: Model, earlier: Sequence[Run]) -> Expected:
         most_cost=dollars(most),
         single="methods" not in plan.rules.call,
         by_hour=by_hour,
+        verdicts=verdicts,
+        judging=judging,
     )
+
+
+def _judging(plan: Plan) -> tuple[int, float | None]:
+    """How many verdicts judges give, and what they cost at most: every answer, and every verdict, as long as it may
+    be. Counted on a sample."""
+    outputs = plan.benchmark.outputs
+    while isinstance(outputs, Around):
+        outputs = outputs.inner
+    if not isinstance(outputs, Judged) or not outputs.judges:
+        return 0, 0.0
+    sample = reservoir((instance for _, instance in plan.instances()), COUNTED, random.Random(plan.options.seed))
+    asked, cost = 0, 0.0
+    for instance in sample:
+        request = plan.request(instance)
+        length = round(CHARACTERS * request.max_tokens) if isinstance(request, Generate) else 0
+        questions = outputs.questions(instance, Prediction(text="x" * length))
+        asked += len(questions) * len(outputs.judges)
+        for judge in outputs.judges:
+            for question in questions:
+                read = round(prompt_size(question.prompt) / CHARACTERS)
+                each = cost_of(judge, Usage(input=read, output=1 if outputs.by_logprobs else outputs.max_tokens))
+                if each is None:
+                    return round(asked / len(sample) * plan.total), None
+                cost += each
+    return round(asked / len(sample) * plan.total), cost / len(sample) * plan.total
 
 
 def _tokens_read(plan: Plan, model: Model) -> tuple[float, bool]:

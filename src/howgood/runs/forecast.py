@@ -134,16 +134,19 @@ def samples(trial: Trial, request: Request, model: Model) -> tuple[Sample, Sampl
     """What a trial took in tokens and in dollars (None: not known); one from howgood's cache took nothing. What one of
     several requests can take at most is not known."""
     prediction, length = trial.prediction, float(size(request))
-    usage, several = prediction.usage, bool(prediction.attempts or prediction.transcript)
+    judging = [verdict.reply.paid for verdict in trial.score.verdicts]
+    usage, several = prediction.usage, bool(prediction.attempts or prediction.transcript or judging)
     longest = max(request.max_tokens if isinstance(request, Generate) else 0, usage.output)
     full = Usage(usage.input, longest, usage.cached, 0, usage.cache_writes)
     paid, cost = prediction.paid.usage, prediction.paid.cost
-    tokens = Sample(length, paid.input + paid.output, paid.input, None if several else usage.input + longest)
-    if cost is None and trial.score.outcome != "failed":
+    judged = sum(one.usage.input + one.usage.output for one in judging)
+    taken = paid.input + paid.output + judged
+    tokens = Sample(length, taken, paid.input, None if several else usage.input + longest)
+    if (cost is None and trial.score.outcome != "failed") or any(one.cost is None for one in judging):
         return tokens, None
     reading = cost_of(model, Usage(paid.input, 0, paid.cached, 0, paid.cache_writes)) if paid.input else 0.0
-    taken = cost or 0.0
-    return tokens, Sample(length, taken, min(taken, reading or 0.0), None if several else cost_of(model, full))
+    dollars = (cost or 0.0) + sum(one.cost or 0.0 for one in judging)
+    return tokens, Sample(length, dollars, min(dollars, reading or 0.0), None if several else cost_of(model, full))
 
 
 class Pilot:

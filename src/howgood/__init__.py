@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     )
     from howgood.core.registry import benchmark
     from howgood.core.types import Estimate, Image, Instance, Message, Prediction, Score, Text, Trial
+    from howgood.interpret.ladder import ladder
     from howgood.interpret.rating.board import rate
+    from howgood.interpret.scaling import chinchilla
     from howgood.models.base import Model
     from howgood.models.registry import load_model
     from howgood.runs.benchmark import Benchmark
@@ -55,6 +57,8 @@ _WHERE = {
     **dict.fromkeys(_API, "howgood.api"),
     **dict.fromkeys(_TYPES, "howgood.core.types"),
     "benchmark": "howgood.core.registry",
+    "chinchilla": "howgood.interpret.scaling",
+    "ladder": "howgood.interpret.ladder",
     "Benchmark": "howgood.runs.benchmark",
     "Model": "howgood.models.base",
     "load_model": "howgood.models.registry",
@@ -77,11 +81,13 @@ __all__ = [
     "benchmark",
     "calibrate",
     "card",
+    "chinchilla",
     "compare",
     "compare_many",
     "coverage",
     "decide",
     "fit_items",
+    "ladder",
     "list_runs",
     "load",
     "load_model",

@@ -56,7 +56,7 @@ def run(
     ] = "random",
     items: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Ask only the instances picked by `howgood irt`, and estimate all from them."),
+        typer.Option(metavar="FILE", help="Ask only what `howgood irt` picked, and estimate all from that."),
     ] = None,
     epochs: Annotated[int, typer.Option(help="How often each instance is asked.")] = 1,
     shots: Shots = None,

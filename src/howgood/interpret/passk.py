@@ -190,7 +190,7 @@ def majority(frame: pl.DataFrame, table: Table, ks: Sequence[int], score: str | 
     return _one_row_each(table, ids, first, scores, max(ks), max(n))
 
 
-def _by_instance(names: list[str]) -> tuple[Ints, list[str], list[int]]:
+def _by_instance(names: Sequence[str]) -> tuple[Ints, list[str], list[int]]:
     """The code of each row's instance, the instances' ids by code, and the first row of each."""
     import numpy as np
 

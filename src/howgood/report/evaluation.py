@@ -151,7 +151,7 @@ def _answer(run: SavedRun, first: Estimate | None) -> list[str]:
     guess = run.card.get("random")
     if guess is not None and first.percent:
         if first.low <= guess <= first.high:
-            found.append(f"Guessing ({numbers.proportion(guess)}) is inside the interval: it shows no ability.")
+            found.append(f"Guessing ({numbers.proportion(guess)}) is inside the interval: nothing better is shown.")
         elif first.high < guess:
             found.append(f"That is below guessing ({numbers.proportion(guess)}): read the answers before the number.")
     if run.status != "finished":

@@ -26,9 +26,9 @@ from howgood.core.text import digest
 from howgood.core.types import Generate, Instance, Message, Prompt, Request, Rolling, Rules
 from howgood.inputs.base import Inputs
 from howgood.inputs.fewshot import Pool, Shots
+from howgood.inputs.local import GIVEN
 from howgood.inputs.perturb import variants
 from howgood.inputs.perturb.variants import Variants
-from howgood.inputs.local import GIVEN
 from howgood.inputs.sampling import sample
 from howgood.interpret.bits import BitsPerByte
 from howgood.interpret.items import ItemFile

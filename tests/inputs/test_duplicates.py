@@ -51,6 +51,12 @@ def test_worked_examples_that_are_asked_too() -> None:
     assert near_duplicates(asked[:1], pool=[asked[1], asked[1]]).shown == []
 
 
+def test_a_symbol_makes_another_question() -> None:
+    one, other = Instance("a", "What is Q(2) * Q(3) here?"), Instance("b", "What is Q(2) + Q(3) here?")
+    assert near_duplicates([one, other]).pairs == []
+    assert len(near_duplicates([one, Instance("c", "What is Q(2)*Q(3), here")]).pairs) == 1
+
+
 def test_short_and_empty_texts() -> None:
     assert shingles(Instance("a", "two words")) == {("two", "words")}
     assert shingles(Instance("a", "")) == set()

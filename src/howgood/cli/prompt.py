@@ -16,6 +16,7 @@ from howgood.cli.options import (
     MaxTokens,
     Methods,
     Parameters,
+    Perturb,
     ReasoningEffort,
     Seed,
     Shots,
@@ -43,6 +44,7 @@ def prompt(
     effort: ReasoningEffort = None,
     thinking: Thinking = None,
     method: Methods = None,
+    perturb: Perturb = None,
     param: Parameters = None,
     data: Data = None,
     ask: Ask = None,
@@ -65,7 +67,9 @@ def prompt(
         chat=chat, temperature=temperature, max_tokens=max_tokens, shots=shots, effort=effort, thinking=thinking
     )
     given = own_file_parameters(param, ask, answer, check, choices)
-    options = Options(seed=seed, settings=settings, data=data, methods=tuple(method or ()))
+    options = Options(
+        seed=seed, settings=settings, data=data, methods=tuple(method or ()), perturb=tuple(perturb or ())
+    )
     plan = make_plan(benchmark, subject, given, options)
     item = next((i for _, i in plan.instances() if instance is None or i.id == instance), None)
     if item is None:

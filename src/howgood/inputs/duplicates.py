@@ -68,11 +68,11 @@ def near_duplicates(
 
 
 def shingles(instance: Instance) -> set[tuple[str, ...]]:
-    """The trigrams of words of the question and of each choice by itself, so that the order of choices does not count;
-    of a shorter text all of it."""
+    """The trigrams of words and symbols of the question and of each choice by itself, so that the order of choices does
+    not count; of a shorter text all of it."""
     found: set[tuple[str, ...]] = set()
     for text in (question(instance), *instance.choices):
-        said = words(text)
+        said = words(text, symbols=True)
         if said:
             found |= {tuple(said[place : place + SHINGLE]) for place in range(max(1, len(said) - SHINGLE + 1))}
     return found
@@ -81,7 +81,7 @@ def shingles(instance: Instance) -> set[tuple[str, ...]]:
 def answer(instance: Instance) -> frozenset[str]:
     """The right answers as text, whatever the order of choices."""
     texts = [instance.choices[place] for place in instance.gold] if instance.choices else instance.targets
-    return frozenset(" ".join(words(text)) for text in texts)
+    return frozenset(" ".join(words(text, symbols=True)) for text in texts)
 
 
 def similar_pairs(sets: Sequence[set[tuple[str, ...]]], threshold: float) -> list[tuple[int, int, float]]:

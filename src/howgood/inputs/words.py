@@ -9,6 +9,7 @@ from howgood.core.types import Instance, Text
 # Scripts that set no spaces between words (Han, kana, Thai, Lao, Khmer, Burmese) are cut into pairs of letters.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+(?:['’][^\W{UNSPACED}]+)*")
+SYMBOL = re.compile(rf"{TOKEN.pattern}|[^\w\s.,;:!?'’\"“”()\[\]–—-]")
 SPACED = re.compile(rf"[^{UNSPACED}]")
 
 
@@ -29,10 +30,11 @@ def whole(instance: Instance) -> str:
     return "\n".join((question(instance), *instance.choices))
 
 
-def words(text: str) -> list[str]:
-    """The words of a text in small letters; of scripts without spaces, their pairs of letters."""
+def words(text: str, symbols: bool = False) -> list[str]:
+    """The words of a text in small letters; of scripts without spaces, their pairs of letters. With `symbols` also each
+    symbol that is no punctuation: x > 1 and x < 1 are not the same."""
     found: list[str] = []
-    for token in TOKEN.findall(text.casefold()):
+    for token in (SYMBOL if symbols else TOKEN).findall(text.casefold()):
         if SPACED.match(token) or len(token) == 1:
             found.append(token)
         else:

@@ -80,7 +80,7 @@ def originals(run: Saved, names: Sequence[str]) -> pl.DataFrame:
     """Some columns of a run's trials, of the instances as the benchmark has them."""
     import polars as pl
 
-    if "variant" not in run.columns:
+    if "variant" not in run.columns or run.read(["variant"])["variant"].is_null().all():
         return run.read([*names])
     frame = run.read([*dict.fromkeys([*names, "id", "cluster", "variant"])])
     return _under_original(frame.filter(pl.col("variant").is_null())).select(names)

@@ -128,6 +128,8 @@ def together(tables: Sequence[Table], score: str) -> Table:
         found.append(table.score(score)[[place[id] for id in ids]])
     place = {id: row for row, id in enumerate(first.ids)}
     none: list[str | None] = [None] * len(ids)
-    clusters = none if first.clusters is None else [str(first.clusters[place[id]]) for id in ids]
+    clusters = none
+    if first.clusters is not None:
+        clusters = [str(first.clusters[place[id]]) for id in ids]
     zeros = np.zeros(len(ids), np.int64)
     return Table(ids, zeros, none, clusters, zeros.astype(bool), {score: np.mean(found, axis=0)})

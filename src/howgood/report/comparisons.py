@@ -48,7 +48,8 @@ def evidence(comparison: Comparison) -> list[tuple[str, str]]:
         correlation = f"{comparison.correlation:.2f}".replace("-", "−")
         lines.append(("pairing", f"correlation {correlation}; without it the interval is {unpaired}"))
     if comparison.split is not None:
-        lines.append(("error from", split_words(comparison.split)))
+        ways = "error from" if comparison.split.prompts == 1 else f"error over {comparison.split.prompts} ways"
+        lines.append((ways, split_words(comparison.split)))
     if comparison.detectable is not None:
         seen = numbers.difference(difference, comparison.detectable)
         lines.append(("can be seen", f"a difference of {seen} or more, in 8 of 10 such comparisons"))

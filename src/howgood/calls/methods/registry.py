@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import os
 import typing
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -15,7 +13,7 @@ from msgspec import Struct
 from howgood.calls.base import Call
 from howgood.calls.methods.base import Method
 from howgood.core.errors import HowgoodError, UnknownName
-from howgood.core.options import parse_options
+from howgood.core.options import absolute, parse_options
 from howgood.outputs.base import Outputs
 
 
@@ -72,7 +70,7 @@ def load(text: str) -> Loaded:
         raise UnknownName("method", name, METHODS, f"There are {', '.join(METHODS)}.")
     around = kind.load().around
     hints = typing.get_type_hints(around)
-    written = [_absolute(option, hints) for option in _joined(given, kind.open_ended, hints)]
+    written = [absolute(option, hints) for option in _joined(given, kind.open_ended, hints)]
     options = parse_options("method", name, around, written)
     return Loaded(name, ",".join((name, *written)), options)
 
@@ -104,9 +102,3 @@ def _joined(options: list[str], open_ended: str, known: dict[str, Any]) -> list[
         else:
             out.append(option)
     return out
-
-
-def _absolute(option: str, hints: dict[str, Any]) -> str:
-    key, equals, value = option.partition("=")
-    is_path = hints.get(key) in (Path, Path | None)
-    return f"{key}={os.path.abspath(os.path.expanduser(value))}" if is_path and value else f"{key}{equals}{value}"

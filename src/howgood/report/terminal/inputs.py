@@ -93,7 +93,7 @@ def _shares(shares: list[Share]) -> RenderableType:
 
 
 def _duplicates(found: Duplicates, texts: dict[str, str]) -> list[RenderableType]:
-    rule = f"word trigrams alike by {numbers.proportion(found.threshold)} or more"
+    rule = f"trigrams alike by {numbers.proportion(found.threshold)} or more"
     if not found.pairs and not found.shown:
         pool = f" and {numbers.many(found.pool, 'worked example')}" if found.pool else ""
         return [say(f"none among the instances{pool} ({rule})")]

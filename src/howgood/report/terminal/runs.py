@@ -30,6 +30,7 @@ from howgood.report.terminal.parts import (
     short_count,
     two_lines,
 )
+from howgood.report.terminal.robustness import robustness_section
 
 if TYPE_CHECKING:
     from howgood.runs.store import SavedRun
@@ -138,6 +139,8 @@ def run_view(run: SavedRun) -> RenderableType:
         parts.append(section(question, say(answer)))
     if run.groups:
         parts.append(section("By group", _groups(run.groups)))
+    if "perturb" in run.rules.sample and run.estimates:
+        parts.append(robustness_section(run))
     parts.append(section("Outcomes", counts(run.outcomes)))
     parts.append(section("What it took", _cost(run)))
     parts.append(section("To look closer", *_next(run)))

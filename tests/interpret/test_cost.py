@@ -53,7 +53,8 @@ def test_mean_cost_has_the_t_interval() -> None:
 def test_epochs_of_one_instance_are_not_independent() -> None:
     ids = [str(i) for i in range(20) for _ in range(5)]
     costs = [float(i) for i in range(20) for _ in range(5)]
-    cost = taken(trials(costs, [1.0] * 100, ids))[0]
+    epochs = pl.Series("epoch", [0, 1, 2, 3, 4] * 20)
+    cost = taken(trials(costs, [1.0] * 100, ids).with_columns(epochs))[0]
     single = taken(trials([float(i) for i in range(20)], [1.0] * 20))[0]
     assert cost.value == single.value
     assert cost.se == pytest.approx(single.se, rel=1e-12)

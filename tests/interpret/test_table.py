@@ -58,7 +58,7 @@ def test_instances_average_their_epochs_and_leave_failures_out() -> None:
 def test_a_frame_gives_the_same_as_its_trials() -> None:
     trials = some_trials()
     one, two = Table.of(trials), Table.from_frame(frame_of(trials), ["acc", "f1"])
-    assert (one.ids, one.strata, one.clusters) == (two.ids, two.strata, two.clusters)
+    assert (one.ids, one.strata, one.clusters) == (list(two.ids), two.strata, two.clusters)
     assert one.failed.tolist() == two.failed.tolist() == [False, False, False, True, True, True]
     assert one.epochs.tolist() == two.epochs.tolist()
     for name in ("acc", "f1"):

@@ -110,7 +110,7 @@ def save_run(
         saved.outcomes[trial.score.outcome] = saved.outcomes.get(trial.score.outcome, 0) + 1
     journal.close()
     if status in ("finished", "incomplete"):
-        names = columns.compact(saved.path).names
+        _, names = columns.compact(saved.path)
         journal.path.unlink()
         if names:
             table = Table.from_frame(saved.trials, names)

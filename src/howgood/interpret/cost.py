@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
     from howgood.interpret.statistics import Floats
 
-COLUMNS = ("id", "epoch", "cluster", "cost", "latency", "first_token")
-"""The columns of a run's trials that are read here."""
+COLUMNS, IDS = ("epoch", "cost", "latency", "first_token"), ("id", "cluster")
+"""The columns of a run's trials that are read here; the second where there are epochs, or each cluster counts once."""
 
 
 def taken(trials: pl.DataFrame, unit: statistics.Unit = "instance") -> list[Estimate]:
@@ -30,33 +31,34 @@ def taken(trials: pl.DataFrame, unit: statistics.Unit = "instance") -> list[Esti
     """
     import polars as pl
 
-    answered = trials.filter(pl.col("latency") > 0)
+    trials = trials.filter(pl.col("latency") > 0)  # those that were answered
     found = []
-    if len(answered) and not answered["cost"].has_nulls():
+    if len(trials) and not trials["cost"].has_nulls():
         if unit == "cluster":
-            whole = answered.with_columns(pl.coalesce("cluster", "id").alias("id"))
+            whole = trials.with_columns(pl.coalesce("cluster", "id").alias("id"))
             asked = whole.group_by("id", "epoch", maintain_order=True).agg(pl.col("cost").sum())
         else:
-            asked = answered
-        found.append(_mean_cost(asked["cost"].to_numpy(), asked["id"], unit))
+            asked = trials
+        repeated = asked["epoch"].max() != asked["epoch"].min()
+        found.append(_mean_cost(asked["cost"].to_numpy(), asked["id"] if repeated else None, unit))
     for name, column, share in (
         ("latency", "latency", 0.5),
         ("latency_p95", "latency", 0.95),
         ("first_token", "first_token", 0.5),
     ):
-        values = answered[column].drop_nulls().to_numpy()
+        values = trials[column].drop_nulls().to_numpy()
         if len(values):
             found.append(_quantile(name, values, share))
     return found
 
 
-def _mean_cost(costs: Floats, ids: pl.Series, unit: statistics.Unit) -> Estimate:
-    groups = ids.rank("dense").to_numpy().astype(int) - 1
-    repeated = len(costs) > groups.max() + 1
-    spread = statistics.mean_se(costs, clusters=groups if repeated else None)
+def _mean_cost(costs: Floats, ids: pl.Series | None, unit: statistics.Unit) -> Estimate:
+    """The mean of costs, clustered by the `ids` of what was asked where it was asked again (None: it was not)."""
+    groups = None if ids is None else ids.rank("dense").to_numpy().astype(int) - 1
+    spread = statistics.mean_se(costs, clusters=groups)
     low, high = statistics.t_interval(spread)
     mean = "mean of each cluster" if unit == "cluster" else "mean"
-    words = f"{mean}, clustered, t" if repeated else f"{mean}, t"
+    words = f"{mean}, t" if ids is None else f"{mean}, clustered, t"
     return Estimate("cost", spread.value, spread.se, max(low, 0.0), high, spread.n, words, higher_is_better=False)
 
 
@@ -64,16 +66,24 @@ def _quantile(name: str, values: Floats, share: float, level: float = 0.95) -> E
     """A quantile of the distribution that the values are a sample of. An end that no order statistic can bound at this
     level is 0 or the largest float: too few values know nothing of it."""
     import numpy as np
-    from scipy.stats import binom
 
     ordered, n = np.sort(values), len(values)
     tail = (1 - level) / 2
-    below, above = int(binom.ppf(tail, n, share)), int(binom.ppf(1 - tail, n, share)) + 1
+    below, above = _binomial_quantile(tail, n, share), _binomial_quantile(1 - tail, n, share) + 1
     low = float(ordered[below - 1]) if below >= 1 else 0.0
     high = float(ordered[above - 1]) if above <= n else statistics.UNBOUNDED
     words = "median" if share == 0.5 else f"{share:.0%} quantile"
     value = float(np.quantile(ordered, share))
     return Estimate(name, value, None, low, high, n, f"{words}, order statistics", higher_is_better=False)
+
+
+def _binomial_quantile(probability: float, n: int, rate: float) -> int:
+    """The smallest k with P(X <= k) >= probability, for X binomial; scipy.stats has it too, but takes half a second and
+    50 MB to import."""
+    from scipy.special import bdtr, bdtrik
+
+    k = math.ceil(float(bdtrik(probability, n, rate)))
+    return k - 1 if k and bdtr(k - 1, n, rate) >= probability else k
 
 
 class Place(Struct, frozen=True):

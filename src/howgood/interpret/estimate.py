@@ -110,7 +110,7 @@ class Perplexity:
         import numpy as np
 
         instances, design = table.instances, Design.of(table, self.by)
-        everything, missing = np.arange(len(instances.ids)), instances.missing
+        everything, missing = np.arange(len(instances)), instances.missing
         estimates = []
         for unit in self.units:
             estimates += self._estimates(table, unit, everything, design, missing.total())
@@ -164,7 +164,7 @@ def unit_count(table: Table, unit: Per) -> Floats:
     """How many words, bytes or tokens each instance has; ones for items."""
     import numpy as np
 
-    return np.ones(len(table.instances.ids)) if unit == "item" else table.score(f"{unit}s")
+    return np.ones(len(table.instances)) if unit == "item" else table.score(f"{unit}s")
 
 
 def exp(x: float) -> float:

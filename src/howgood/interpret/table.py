@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from howgood.core.errors import DataError
 from howgood.core.types import NOT_JUDGED, Trial
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 Parts = tuple[tuple[str, float], ...]
+Strings = Any
+"""A numpy array of strings of any length (StringDType), which numpy's own types have no name for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +34,21 @@ class Instances:
     number of epochs an instance has; `missing` counts failed trials by stratum.
     """
 
-    ids: list[str]
+    packed: Strings
     scores: dict[str, Floats]
     strata: Ints | None
     names: list[str | None]
     clusters: Ints | None
     epochs: int
     missing: Counter[str | None]
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    @property
+    def ids(self) -> list[str]:
+        """The instances' ids, as Python's own strings."""
+        return list(self.packed)
 
     def by_stratum(self) -> Iterator[tuple[str, Ints]]:
         """The name and the rows of each named stratum, in order of name."""
@@ -64,7 +74,7 @@ class Table:
     Raises `DataError` for a score that is not a finite number and, once instances are asked for, for a repeated trial.
     """
 
-    ids: list[str]
+    ids: Sequence[str]
     epochs: Ints
     strata: list[str | None]
     clusters: list[str | None]
@@ -133,7 +143,7 @@ class Table:
             values = frame[name].cast(float).fill_null(float("nan")).to_numpy()
             scores[name] = np.where(failed, np.nan, values)
         return cls(
-            ids=frame["id"].to_list(),
+            ids=_packed(frame["id"]),
             epochs=frame["epoch"].to_numpy().astype(np.int64),
             strata=[shared.setdefault(name, name) for name in frame["stratum"]],
             clusters=[shared.setdefault(name, name) for name in frame["cluster"]],
@@ -155,9 +165,7 @@ class Table:
         """One row an instance. Raises `DataError` where no trial has a score."""
         import numpy as np
 
-        known = sorted(set(self.ids))
-        place = {name: code for code, name in enumerate(known)}
-        codes = np.fromiter(map(place.__getitem__, self.ids), np.int64, len(self.ids))
+        known, codes = np.unique(_packed(self.ids), return_inverse=True)
         order = np.lexsort((self.epochs, codes))
         self._refuse_repeats(codes[order], self.epochs[order], known)
         kept = order[~self.failed[order]]
@@ -165,19 +173,19 @@ class Table:
             raise DataError(f"none of {len(self.ids)} trials has a score; see `howgood show RUN --errors` for why")
         present, first, count = np.unique(codes[kept], return_index=True, return_counts=True)
         row = np.repeat(np.arange(len(present)), count)
-        rows = kept[first].tolist()
-        strata, names = _coded([self.strata[i] for i in rows])
+        rows = kept[first]
+        strata, names = _coded(_taken(self.strata, rows))
         return Instances(
-            ids=[known[code] for code in present.tolist()],
+            packed=known[present],
             scores={name: np.bincount(row, values[kept]) / count for name, values in self.scores.items()},
             strata=strata,
             names=names,
-            clusters=_own([self.clusters[i] for i in rows]),
+            clusters=_own(_taken(self.clusters, rows)),
             epochs=int(count.max()),
             missing=Counter(self.strata[i] for i in np.flatnonzero(self.failed).tolist()),
         )
 
-    def _refuse_repeats(self, codes: Ints, epochs: Ints, known: list[str]) -> None:
+    def _refuse_repeats(self, codes: Ints, epochs: Ints, known: Strings) -> None:
         import numpy as np
 
         twice = np.flatnonzero((codes[1:] == codes[:-1]) & (epochs[1:] == epochs[:-1]))
@@ -188,11 +196,24 @@ class Table:
             )
 
 
+def _packed(ids: Sequence[str] | pl.Series) -> Strings:
+    """Ids as an array of strings; a million of Python's own take 100 MB."""
+    import numpy as np
+
+    return ids if isinstance(ids, np.ndarray) else np.fromiter(ids, np.dtypes.StringDType(), len(ids))
+
+
 def _read_parts(written: pl.Series) -> Sequence[Parts]:
     import msgspec
 
     decode = msgspec.json.Decoder(Parts).decode
     return () if written.null_count() == len(written) else [decode(text) if text else () for text in written]
+
+
+def _taken(labels: list[str | None], rows: Ints) -> list[str | None]:
+    import numpy as np
+
+    return list(np.array(labels, object)[rows])
 
 
 def _coded(labels: list[str | None]) -> tuple[Ints | None, list[str | None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,13 @@ from howgood.core.types import Prompt, Trial
 from howgood.runs import journal
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
-BATCH = 2_000
+    from howgood.interpret.statistics import Ints
+
+BATCH = 1_000
 """Trials held at once."""
 BATCH_TEXT = 16_000_000
 """Characters of text held at once."""
@@ -25,6 +30,7 @@ BATCH_TEXT = 16_000_000
 # The columns and their polars types; the score values stand between these two groups.
 BEFORE_SCORES = {
     "id": "String",
+    "variant": "String",
     "epoch": "Int32",
     "index": "Int64",
     "stratum": "String",
@@ -44,6 +50,7 @@ BEFORE_SCORES = {
 AFTER_SCORES = {
     "explanation": "String",
     "parts": "String",
+    "verdicts": "String",
     "likelihoods": "List(Likelihood)",
     "stop_reason": "String",
     "answer_tokens": "List(Token)",
@@ -100,6 +107,7 @@ def to_row(trial: Trial) -> dict[str, Any]:
     instance, prediction, score, usage = trial.instance, trial.prediction, trial.score, trial.prediction.usage
     return {
         "id": instance.id,
+        "variant": instance.variant,
         "epoch": trial.epoch,
         "index": trial.index,
         "stratum": instance.stratum,
@@ -118,6 +126,7 @@ def to_row(trial: Trial) -> dict[str, Any]:
         **score.values,
         "explanation": score.explanation,
         "parts": msgspec.json.encode(score.parts).decode() if score.parts else None,
+        "verdicts": msgspec.json.encode(score.verdicts).decode() if score.verdicts else None,
         "likelihoods": [msgspec.structs.asdict(x) for x in prediction.likelihoods],
         "stop_reason": prediction.stop_reason,
         "answer_tokens": [{"text": t.text, "logprob": t.logprob} for t in prediction.tokens],
@@ -157,7 +166,7 @@ class Head(Struct):
 Key = int
 """A trial of a run: its instance's place in the benchmark, and its epoch, in one number that sorts like the two."""
 Place = int
-"""A line of a journal: the number of its file and its offset, in one number. A run of a million trials has as many."""
+"""A line of a journal: the number of its file and its offset, in one number."""
 
 
 def key_of(index: int, epoch: int) -> Key:
@@ -165,34 +174,40 @@ def key_of(index: int, epoch: int) -> Key:
 
 
 class Contents(Struct):
-    """What a run's journals (`files`, oldest first) hold: for each trial the place of the line that counts; which
-    trials failed; and the score names, the headline first."""
+    """What a run's journals (`files`, oldest first) hold: the `keys` of its trials in the order of the benchmark, the
+    `places` of the lines that count, and which trials `failed`, one row a trial; and the score names, the headline
+    first."""
 
     files: list[Path]
-    places: dict[Key, Place]
-    failed: set[Key]
+    keys: Ints
+    places: Ints
+    failed: NDArray[np.bool_]
     names: list[str]
 
 
 def contents(folder: Path) -> Contents:
     """Look through a run's journals. A later line counts only where the earlier one had failed; a line that cannot be
     read (a crash of the machine may leave one) is passed over, so its trial is run again."""
+    import numpy as np
+
     decode = msgspec.json.Decoder(Head).decode
-    found = Contents(journal.journals(folder), {}, set(), [])
-    for number, path in enumerate(found.files):
+    files, names = journal.journals(folder), list[str]()
+    keys, places, failed = array("q"), array("q"), array("b")  # a run of a million trials has as many of each
+    for number, path in enumerate(files):
         for offset, line in journal.lines(path):
             try:
                 head = decode(line)
             except msgspec.DecodeError:
                 continue
-            key = key_of(head.index, head.epoch)
-            if key in found.places and key not in found.failed:
-                continue
-            found.places[key] = number << 48 | offset
-            (found.failed.add if head.score.outcome == "failed" else found.failed.discard)(key)
-            if not found.names:
-                found.names = list(head.score.values)
-    return found
+            keys.append(key_of(head.index, head.epoch))
+            places.append(number << 48 | offset)
+            failed.append(head.score.outcome == "failed")
+            names = names or list(head.score.values)
+    key, place, lost = (np.frombuffer(part, part.typecode) for part in (keys, places, failed))
+    # Of each trial's lines the first that did not fail counts, or the last of those that did.
+    order = np.lexsort((np.where(lost, -place, place), lost, key))
+    order = order[np.diff(key[order], prepend=-1) != 0]
+    return Contents(files, key[order], place[order], lost[order].astype(np.bool_), names)
 
 
 def trials(held: Contents) -> Iterator[Trial]:
@@ -200,8 +215,7 @@ def trials(held: Contents) -> Iterator[Trial]:
     decode = msgspec.json.Decoder(Trial).decode
     files = [path.open("rb") for path in held.files]
     try:
-        for key in sorted(held.places):
-            number, offset = divmod(held.places[key], 1 << 48)
+        for number, offset in zip(*_apart(held.places), strict=True):
             files[number].seek(offset)
             yield decode(files[number].readline())
     finally:
@@ -212,14 +226,26 @@ def trials(held: Contents) -> Iterator[Trial]:
 def written(held: Contents) -> Iterator[tuple[Trial, bool]]:
     """All trials in the order in which they were written, and whether each is the one that counts: those that failed
     and were run again took something too."""
+    import numpy as np
+
     decode = msgspec.json.Decoder(Trial).decode
+    counting = map(int, np.sort(held.places))
+    following = next(counting, None)
     for number, path in enumerate(held.files):
         for offset, line in journal.lines(path):
+            counts = following == number << 48 | offset
+            if counts:
+                following = next(counting, None)
             try:
                 trial = decode(line)
             except msgspec.DecodeError:
                 continue
-            yield trial, held.places.get(key_of(trial.index, trial.epoch)) == number << 48 | offset
+            yield trial, counts
+
+
+def _apart(places: Ints) -> tuple[Iterator[int], Iterator[int]]:
+    """The numbers of the files and the offsets in them."""
+    return map(int, places >> 48), map(int, places & (1 << 48) - 1)
 
 
 def frames(held: Contents) -> Iterator[pl.DataFrame]:
@@ -248,9 +274,9 @@ def frame(folder: Path) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=schema(held.names)), *frames(held)])
 
 
-def compact(folder: Path) -> Contents:
+def compact(folder: Path) -> tuple[list[Path], list[str]]:
     """Turn a run's journals into trials.parquet (zstd, in row groups), holding one batch in memory at a time, and
-    return what they held. The journals stay; the caller removes them when nothing is left to do."""
+    return their paths and the score names. They stay; the caller removes them when nothing is left to do."""
     import polars as pl
     from polars.io.plugins import register_io_source
 
@@ -263,7 +289,7 @@ def compact(folder: Path) -> Contents:
 
     lazy = register_io_source(source, schema=schema(held.names))
     # A row group is held whole, so its rows are few where they are long.
-    line = sum(path.stat().st_size for path in held.files) // max(1, len(held.places))
+    line = sum(path.stat().st_size for path in held.files) // max(1, len(held.keys))
     rows = max(1, min(10 * BATCH, 4 * BATCH_TEXT // max(1, line)))
     part = folder / "trials.parquet.part"
     try:
@@ -275,4 +301,4 @@ def compact(folder: Path) -> Contents:
             f"cannot write {folder / 'trials.parquet'}: {error}. The journal is kept; free some space and "
             f"`howgood resume {folder.name}`"
         ) from error
-    return held
+    return held.files, held.names

@@ -18,7 +18,7 @@ import msgspec
 from howgood.core.errors import DataError, HowgoodError, Unsupported
 from howgood.core.types import Estimate, Run, System
 from howgood.interpret import irt, items, robustness
-from howgood.interpret.cost import COLUMNS, taken
+from howgood.interpret.cost import COLUMNS, IDS, taken
 from howgood.interpret.items import ItemFile
 from howgood.interpret.utility import rules_score
 from howgood.models import prices
@@ -192,22 +192,24 @@ def _so_far(plan: Plan, held: columns.Contents) -> tuple[Progress, set[Key]]:
 
 def finish(plan: Plan, run: SavedRun) -> None:
     """Turn the journal into columns, make the estimates, and write run.json; only then let the journal go."""
-    held = columns.compact(run.path)
+    journals, names = columns.compact(run.path)
     run.finished = now()
-    run.took = taken(run.read(list(COLUMNS)), run.rules.interpret.get("unit", "instance"))
-    if held.names:
-        run.estimates, run.groups = plan.benchmark.interpret(scores(run, held.names, variants=False))
+    unit = run.rules.interpret.get("unit", "instance")
+    named = IDS if plan.options.epochs > 1 or unit == "cluster" else ()
+    run.took = taken(run.read([*COLUMNS, *named]), unit)
+    if names:
+        run.estimates, run.groups = plan.benchmark.interpret(scores(run, names, variants=False))
         if plan.options.items:
             run.estimates += measured(run, items.read(plan.options.items))[1:]
         if plan.options.epochs > 1:
             run.estimates += repeated(run, [plan.options.epochs])
         if plan.variants:
-            name, table = rules_score(run.rules) or held.names[0], scores(run, held.names)
+            name, table = rules_score(run.rules) or names[0], scores(run, names)
             up = run.estimates[0].higher_is_better
             run.estimates += robustness.estimates(table, name, run.rules.interpret, up)
     store.save(run)
     if run.status == "finished":
-        for path in held.files:
+        for path in journals:
             path.unlink()
 
 

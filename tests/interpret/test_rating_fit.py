@@ -224,6 +224,8 @@ def test_style_as_a_plain_logistic_regression_has_it() -> None:
     assert ratings[:4] == pytest.approx(theta[:4], abs=1e-6)
     assert found.style == pytest.approx(theta[4:], abs=1e-6)
     assert np.sqrt(np.diag(spread))[:4] == pytest.approx(error[:4], rel=1e-5)
+    alone = clustered(found, a, b, outcome, np.arange(n), None, z)
+    assert alone.covariance == pytest.approx(found.covariance * n / (n - 1))
     assert np.sqrt(np.diag(found.covariance))[5:7] == pytest.approx(error[4:], rel=1e-5)
 
 

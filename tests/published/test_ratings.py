@@ -1,9 +1,12 @@
-"""Ratings that others published: evalica's golden scores (Ustalov 2025, COLING) of three sets of votes."""
+"""Ratings that others published: evalica's golden scores (Ustalov 2025, COLING) of three sets of votes, and the win
+rates of AlpacaEval."""
 
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,3 +81,43 @@ def test_the_llmfao_leaderboard(shared: Path) -> None:
     assert board.agreement is not None
     assert board.agreement.value == pytest.approx(0.2884, abs=1e-4)
     assert (board.voters, {one.voter for one in board.suspects}) == (124, {"20", "32", "37"})
+
+
+@pytest.fixture(scope="module")
+def alpaca(shared: Path) -> tuple[dict[str, list[Any]], dict[str, dict[str, str]]]:
+    """AlpacaEval's verdicts on the eight annotated models as battles against the baseline, and its leaderboard."""
+    folder = shared / "reference" / "alpacaeval"
+    if not (folder / "annotations").is_dir():
+        pytest.skip("needs ../shared/reference/alpacaeval")
+    battles: dict[str, list[Any]] = {name: [] for name in "model_a model_b winner length_a length_b item".split()}
+    for path in sorted((folder / "annotations").glob("*.jsonl")):
+        for row in map(json.loads, path.read_text().splitlines()):
+            word = "tie" if row["preference"] in (0, 1.5) else "model_b" if row["preference"] > 1.5 else "model_a"
+            values = row["generator_1"], path.stem, word, row["len_1"], row["len_2"], row["index"]
+            for column, value in zip(battles.values(), values, strict=True):
+                column.append(value)
+    with (folder / "weighted_alpaca_eval_gpt4_turbo_leaderboard.csv").open() as lines:
+        return battles, {row[""]: row for row in csv.DictReader(lines)}
+
+
+def test_alpaca_eval_win_rates_against_the_baseline(alpaca: tuple[Any, Any]) -> None:
+    """Where all votes are against one model, the chance to beat it is the published discrete win rate."""
+    battles, leaderboard = alpaca
+    board = hg.rate(battles, baseline="gpt4_1106_preview", cluster="item")
+    rates = {one.model: one.beats.value for one in board.models if one.beats is not None}
+    assert len(rates) == 8
+    for model, rate in rates.items():
+        row = leaderboard[model]
+        assert battles["model_b"].count(model) == int(row["n_total"])
+        assert 100 * rate == pytest.approx(float(row["discrete_win_rate"]), abs=1e-9)
+
+
+def test_control_for_length_undoes_what_verbosity_gained(alpaca: tuple[Any, Any]) -> None:
+    board = hg.rate(alpaca[0], baseline="gpt4_1106_preview", cluster="item", style=True)
+    assert [one.name for one in board.style] == ["length"]
+    assert board.style[0].low > 0
+    plain = {one.model: one.plain or 0.0 for one in board.models}
+    styled = {one.model: one.rating for one in board.models}
+    name = "gpt-3.5-turbo-1106"
+    assert plain[f"{name}_verbose"] - plain[name] > 60
+    assert abs(styled[f"{name}_verbose"] - styled[name]) < 20

@@ -221,7 +221,7 @@ def _coded_together(first: pl.Series, second: pl.Series) -> tuple[Ints, Ints, li
     (a, names_a), (b, names_b) = _coded(first), _coded(second)
     names = sorted({*names_a, *names_b})
     place = {name: code for code, name in enumerate(names)}
-    turned = [np.array([*(place[name] for name in one), -1], np.int32) for one in (names_a, names_b)]
+    turned: list[Any] = [np.array([*(place[name] for name in one), -1], np.int32) for one in (names_a, names_b)]
     return turned[0][a], turned[1][b], names
 
 

@@ -108,8 +108,8 @@ def _ties(board: Leaderboard) -> list[tuple[str, RenderableType]]:
 
 
 def _odds(one: Estimate) -> Text:
-    text = Text.assemble((f"{one.value:+.3f}".replace("-", "−"), "bold"))
-    return text.append(f" [{one.low:+.3f}, {one.high:+.3f}] log-odds for one standard deviation more".replace("-", "−"))
+    value, low, high = (f"{x:+.3f}".replace("-", "−") for x in (one.value, one.low, one.high))
+    return Text.assemble((value, "bold"), f" [{low}, {high}] in log-odds, for one standard deviation more")
 
 
 def _firm(board: Leaderboard) -> list[tuple[str, RenderableType]]:

@@ -335,8 +335,8 @@ def coverage(
     data: str | Path | None = None,
     **parameters: Any,
 ) -> Coverage:
-    """What a benchmark's inputs are (`howgood inputs`): topics, lengths, languages, near duplicates, quizzing or asking;
-    and from `runs` of it how hard each question is and where the score falls. `model` counts tokens; nothing is asked.
+    """What a benchmark's inputs are (`howgood inputs`): topics, lengths, languages, duplicates, quizzing or asking; and
+    from `runs` of it how hard each question is and where the score falls. `model` counts tokens; nothing is asked.
     `limit` looks at a seeded sample; other keywords are the benchmark's parameters."""
     from howgood.runs.coverage import look
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judging_models import Judge, texts, token
 
 from howgood.core.errors import HowgoodError, RequestError, Unsupported
 from howgood.core.types import Instance, Message, Prediction, Score
@@ -23,6 +22,7 @@ from howgood.outputs.judge import Graded, Judged, Pairwise, Template
 from howgood.outputs.judge.reading import LONGEST, Unreadable, grade, json_object, label, weights
 from howgood.outputs.judge.template import enclosed
 from howgood.outputs.samples import Chosen, Majority
+from judging_models import Judge, texts, token
 
 ITEM = Instance("1", "Say hello.", targets=("Hello there!",))
 

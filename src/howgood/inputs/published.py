@@ -31,6 +31,7 @@ class Published(Struct, frozen=True):
         """The text, out of the data folder, of what was fetched before, or of the network; None where it is in none of
         them. Raises `DataError` for a file of that name that is another one."""
         folder = Local().folder
+        data: bytes | None
         if folder is not None and (path := folder / self.name).is_file():
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() != self.sha256:
@@ -65,7 +66,7 @@ def _fetched(url: str, sha256: str) -> bytes | None:
         return None
     try:
         with urllib.request.urlopen(url, timeout=PATIENCE) as reply:
-            data = reply.read(LONGEST + 1)
+            data = bytes(reply.read(LONGEST + 1))
     except (urllib.error.URLError, OSError, ValueError):
         return None
     if hashlib.sha256(data).hexdigest() != sha256:

@@ -158,7 +158,7 @@ def agreement(labels: Sequence[Label], kind: Kind) -> Estimate | None:
     try:
         return krippendorff(
             [units[label.id, label.epoch] for label in given],
-            [label.value for label in given],
+            [float(label.value or 0.0) for label in given],
             "nominal" if kind == "right" else "interval",
         )
     except DataError:

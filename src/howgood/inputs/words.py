@@ -10,7 +10,7 @@ from howgood.core.types import Instance, Text
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+(?:['’][^\W{UNSPACED}]+)*")
 SYMBOL = re.compile(rf"{TOKEN.pattern}|[^\w\s.,;:!?'’\"“”()\[\]–—-]")
-SPACED = re.compile(rf"[^{UNSPACED}]")
+LETTER = re.compile(rf"[{UNSPACED}]")
 
 
 def question(instance: Instance) -> str:
@@ -33,9 +33,12 @@ def whole(instance: Instance) -> str:
 def words(text: str, symbols: bool = False) -> list[str]:
     """The words of a text in small letters; of scripts without spaces, their pairs of letters. With `symbols` also each
     symbol that is no punctuation: x > 1 and x < 1 are not the same."""
+    tokens: list[str] = (SYMBOL if symbols else TOKEN).findall(text.casefold())
+    if not LETTER.search(text):
+        return tokens
     found: list[str] = []
-    for token in (SYMBOL if symbols else TOKEN).findall(text.casefold()):
-        if SPACED.match(token) or len(token) == 1:
+    for token in tokens:
+        if not LETTER.match(token) or len(token) == 1:
             found.append(token)
         else:
             found += [token[place : place + 2] for place in range(len(token) - 1)]

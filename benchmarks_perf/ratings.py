@@ -16,6 +16,7 @@ is not there is left out. Linear algebra is held to one thread, or waiting threa
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import shutil
@@ -114,7 +115,7 @@ def arena_rank(votes: Votes) -> Callable[[], Any]:
     return work
 
 
-def arena_rank_styled(votes: Votes) -> Callable[[], Any]:
+def arena_rank_styled(votes: Votes, reg: float = 0.0) -> Callable[[], Any]:
     from arena_rank.models.contextual_bradley_terry import ContextualBradleyTerry
     from arena_rank.utils.data_utils import ContextualPairDataset
 
@@ -123,7 +124,7 @@ def arena_rank_styled(votes: Votes) -> Callable[[], Any]:
 
     def work() -> Any:
         data = ContextualPairDataset.from_pandas(frame, feature_cols=list(columns), reweighted=False)
-        model = ContextualBradleyTerry(n_competitors=len(data.competitors), n_features=4, reg=0.0)
+        model = ContextualBradleyTerry(n_competitors=len(data.competitors), n_features=4, reg=reg)
         return by_name(model.compute_ratings_and_cis(data, significance_level=0.05))
 
     return work
@@ -168,6 +169,7 @@ KINDS = {
     "howgood, from a parquet file": ours_from_names,
     "howgood, style": ours_styled,
     "arena-rank, style": arena_rank_styled,
+    "arena-rank, style, its own penalty": functools.partial(arena_rank_styled, reg=1.0),
 }
 
 

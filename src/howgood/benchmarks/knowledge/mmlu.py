@@ -30,7 +30,7 @@ WORDINGS = (
     human_source="Hendrycks et al.: experts, estimated from exam results; unspecialised crowd workers reach 0.345",
     flaws=(
         "An estimated 6.49 % of the questions have errors, 57 % of virology's (https://arxiv.org/abs/2406.04127).",
-        "27 questions occur twice.",
+        "105 questions occur twice, with the same choices; 27 of them within one subject.",
     ),
     deviations=(
         "One space stands before the subject, as in lm-evaluation-harness; the authors' code writes two.",

@@ -13,7 +13,7 @@ from howgood.core.errors import RequestError
 from howgood.core.types import Prediction, Token, Usage
 from howgood.models.huggingface import plan
 from howgood.models.huggingface.encode import Encoder
-from howgood.models.huggingface.network import LOGITS_AT_ONCE, Network, failure, is_out_of_memory
+from howgood.models.huggingface.network import Network, failure, is_out_of_memory
 from howgood.models.huggingface.worker import Job
 
 Place = tuple[float, list[tuple[int, float]]]
@@ -82,7 +82,7 @@ class Echoer:
 
     def _places(self, states: torch.Tensor, targets: torch.Tensor, alternatives: int) -> list[Place]:
         places: list[Place] = []
-        size = max(1, LOGITS_AT_ONCE // self.network.vocabulary)
+        size = self.network.logits_at_once
         for start in range(0, len(targets), size):
             target = targets[start : start + size]
             places += read_places(self.network.logits(states[start : start + len(target)]), target, alternatives)

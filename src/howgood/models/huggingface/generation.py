@@ -2,7 +2,8 @@
 
 An own loop over the model's cache, since what an evaluation needs is per request: stop strings, length, temperature and
 a seed that gives the same sample whatever else is in the batch. Answers leave the batch when they end, and waiting
-prompts take their places, so that the batch stays full.
+prompts take their places, so that the batch stays full. Prompts are taken in the order of their tokens, and what
+several begin with is forwarded once (see `plan`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from howgood.models.huggingface import plan
 from howgood.models.huggingface.echo import Place, read_places, tokens_of
 from howgood.models.huggingface.encode import Encoder
 from howgood.models.huggingface.network import Network, failure, is_out_of_memory
+from howgood.models.huggingface.tree import KEPT, Kept, Store
 from howgood.models.huggingface.worker import Job
 
 
@@ -114,6 +116,8 @@ class Decoder:
         self.waiting: list[GenerateJob] = []
         self.begun: list[GenerateJob] = []
         self.batch: Batch | None = None
+        self.store = Store(max(budget, KEPT))
+        self.place: list[int] = []  # the prompt taken last
         declared = network.model.generation_config.eos_token_id
         self.ends = encoder.ends([declared] if isinstance(declared, int) else declared or [])
 
@@ -132,6 +136,7 @@ class Decoder:
             self._continue()
         except Exception as error:
             begun, self.begun, self.batch = self.begun, [], None
+            self.store.clear()
             if is_out_of_memory(error) and len(begun) > 1:
                 self.places = len(begun) // 2
                 self.waiting = begun + self.waiting
@@ -145,13 +150,52 @@ class Decoder:
         free = self.places - len(self.begun)
         if not self.waiting or (self.batch is not None and (free < self.places / 4 or not self.batch.plain)):
             return
-        chosen = plan.batch([len(job.prompt) for job in self.waiting], self.budget)[:free]
-        jobs = [self.waiting[index] for index in chosen]
-        self.waiting = [job for index, job in enumerate(self.waiting) if index not in set(chosen)]
-        self.begun += jobs
         start = time.perf_counter()
-        for job in jobs:
-            job.begin()
+        if max(len(job.prompt) for job in self.waiting) <= self.network.reach:
+            batch, states = self._read_sharing(free)
+        else:
+            batch, states = self._read_whole(free)
+        self._choose(batch, states, start)
+        if not batch.jobs:
+            return
+        if self.batch is None:
+            self.batch = batch
+        else:
+            self.batch.join(batch)
+
+    def _read_sharing(self, most: int) -> tuple[Batch, torch.Tensor]:
+        """Begin some answers: their batch, and the states after their prompts. What the prompts share is read once."""
+        order = sorted(self.waiting, key=lambda job: job.prompt)
+        order = [
+            *(job for job in order if job.prompt >= self.place),
+            *(job for job in order if job.prompt < self.place),
+        ]
+        path, shared = self.store.find(order[0].prompt, len(order[0].prompt) - 1)
+        row = plan.fold((plan.Scored(job.prompt, (0,)) for job in order[:most]), order[0].prompt[:shared], self.budget)
+        if not row.reads[0]:  # longer than the budget: then alone
+            row = plan.fold([plan.Scored(order[0].prompt, (0,))], order[0].prompt[:shared])
+        jobs = order[: len(row.reads)]
+        self._begin(jobs)
+        self.place = jobs[-1].prompt
+        near = order[len(jobs)] if len(jobs) < len(order) else jobs[0]
+        keep = plan.shared_length(self.place, near.prompt)
+        states, kept = self.network.row_states(row, path, [*row.paths, row.paths[-1][:keep]])
+        if keep > shared:
+            self.store.add(Kept(tuple(self.place[:keep]), kept[-1]))
+        length = max(len(job.prompt) for job in jobs)
+        cache = self.network.cache()
+        for layer in range(len(kept[0])):
+            keys, values = (torch.cat([_padded(each[layer][i], length) for each in kept[:-1]]) for i in (0, 1))
+            cache.update(keys, values, layer)
+        pads = torch.tensor([length - len(job.prompt) for job in jobs], device=self.network.device)
+        mask = (torch.arange(length, device=self.network.device) >= pads[:, None]).long()
+        return Batch(jobs, cache, mask), states[[read[0] for read in row.reads]]
+
+    def _read_whole(self, most: int) -> tuple[Batch, torch.Tensor]:
+        """As `_read_sharing`, each prompt read by itself, padded on the left."""
+        chosen = plan.batch([len(job.prompt) for job in self.waiting], self.budget)[:most]
+        jobs = [self.waiting[index] for index in chosen]
+        self._begin(jobs)
         device = self.network.device
         length = max(len(job.prompt) for job in jobs)
         tokens = torch.tensor([[0] * (length - len(job.prompt)) + job.prompt for job in jobs], device=device)
@@ -159,14 +203,14 @@ class Decoder:
         place = torch.arange(length, device=device)
         batch = Batch(jobs, self.network.cache(), (place >= pads[:, None]).long())
         positions = (place - pads[:, None]).clamp(min=0)
-        states = self.network.states(tokens, positions, batch.mask, batch.cache)
-        self._choose(batch, states[:, -1], start)
-        if not batch.jobs:
-            return
-        if self.batch is None:
-            self.batch = batch
-        else:
-            self.batch.join(batch)
+        return batch, self.network.states(tokens, positions, batch.mask, batch.cache)[:, -1]
+
+    def _begin(self, jobs: list[GenerateJob]) -> None:
+        taken = {id(job) for job in jobs}
+        self.waiting = [job for job in self.waiting if id(job) not in taken]
+        self.begun += jobs
+        for job in jobs:
+            job.begin()
 
     def _continue(self) -> None:
         if (batch := self.batch) is None:

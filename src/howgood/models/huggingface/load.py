@@ -221,6 +221,17 @@ def pick_dtype(name: str, device: torch.device, config: Any) -> torch.dtype:
     return torch.float16 if getattr(config, "dtype", None) == torch.float16 else torch.bfloat16
 
 
+def scoring_of(config: Any) -> str:
+    """How a model of this config is scored: whether its requests share the computation of what they begin with."""
+    import transformers
+
+    from howgood.models.huggingface.network import shareable
+
+    kinds: Any = transformers.AutoModelForCausalLM._model_mapping
+    kind = kinds.get(type(config), None)
+    return shareable(config, kind[0] if isinstance(kind, tuple) else kind)[1]
+
+
 def max_length_of(config: Any, tokenizer: Any) -> int:
     """Tokens the model reads, by what its config or tokenizer declares, in lm-eval's order; 2,048 if neither does."""
     text = getattr(config, "text_config", None) or config

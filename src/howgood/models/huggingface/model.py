@@ -29,8 +29,8 @@ class HuggingFaceModel(Model):
 
     Config and tokenizer are loaded when they are first asked for, weights by the first request, in a thread of the
     model's own that gathers whatever is in flight into batches. A prediction's `latency` is its share of the seconds
-    its batches took, its `cost` is nothing; `usage.input` of a likelihood counts the tokens that went through the
-    model, shared ones once.
+    its batches took, its `cost` is nothing; `usage.input` of a likelihood counts the tokens of its own texts, shared
+    ones once, of which `usage.cached` had been through the model for other requests.
     """
 
     concurrency = 256
@@ -74,6 +74,7 @@ class HuggingFaceModel(Model):
             "device": str(self._device),
             "prefix": prefix,
             "max_length": encoder.max_length,
+            "scoring": load.scoring_of(self._config),
             "chat_template": encoder.chat_template and digest(encoder.chat_template),
             "transformers": load.need("transformers"),
             "torch": load.need("torch"),
@@ -117,9 +118,10 @@ class HuggingFaceModel(Model):
 
     async def next_token(self, prompt: Prompt) -> Sequence[float]:
         tokens = self._encoder.prompt(prompt)
-        from howgood.models.huggingface.scoring import DistributionJob
+        from howgood.models.huggingface.scoring import ScoreJob
 
-        prediction = await self._answer(DistributionJob([plan.Scored(tokens, ())], whole=False))
+        every = range(self._config.get_text_config().vocab_size)
+        prediction = await self._answer(ScoreJob([plan.Scored(tokens, every, at_end=True)], whole=False))
         return prediction.likelihoods[0].token_logprobs
 
     async def close(self) -> None:

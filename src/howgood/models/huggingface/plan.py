@@ -1,96 +1,169 @@
-"""What to forward: the token sequences of requests folded into rows that hold no token twice.
+"""What to forward: the token sequences of all requests as one trie, walked so that no token goes through twice.
 
-A row is a forest of tokens written in preorder: sequences that begin alike share their beginning, and a token sees its
-ancestors alone. A single sequence is the row without branches. Nothing here knows of tensors; `scoring` forwards rows.
+A row is a piece of the trie, written in preorder: sequences that begin alike share their beginning, and a token sees
+its ancestors alone. The first places of a row may be `known`: their keys and values were kept from a row before, and
+only the others are forwarded. Nothing here knows of tensors; `scoring` walks, `tree` forwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-LONGEST_BRANCHING_ROW = 4096
-"""Tokens. A branching row needs a mask of the square of its length: 64 MiB in float32 at this one."""
+DENSE = 256
+"""Tokens. Subtrees up to this size are attended to as one block with a mask; larger ones are taken apart."""
+CHAIN = 128
+"""Tokens. Longer chains are cut into pieces that attend to those before them at once: torch's kernel does 49 GFLOP/s of
+use with a causal mask of 1,024 tokens, and 73 without a mask."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
     """A sequence to score: the tokens fed (`inputs`) and what is scored (`targets`), which the last `len(targets)`
-    inputs predict."""
+    inputs predict; `at_end`: all of which the last input predicts."""
 
     inputs: Sequence[int]
     targets: Sequence[int]
+    at_end: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """The targets of scored sequence number `item`, each predicted at a place in the row."""
-
-    item: int
-    places: list[int]
-    targets: Sequence[int]
+    @property
+    def first(self) -> int:
+        """The place of the input that predicts the first target."""
+        return len(self.inputs) - (1 if self.at_end else len(self.targets))
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Tokens in preorder, each with its position in its own sequence and the end of its subtree: the token at place i
-    sees the one at place j when j <= i < ends[j]."""
+    """Tokens to forward, each with its position in its own sequence. Places count the `known` ones too: place i sees
+    place j when j <= i < ends[j], and place known + n is `tokens[n]`. For each item, `reads` has which tokens predict
+    its next targets, `paths` the places of its tokens, and `shares` how many of these no item before it had."""
 
     tokens: list[int]
     positions: list[int]
     ends: list[int]
-    reads: list[Read]
-
-    @property
-    def branches(self) -> bool:
-        return any(end != len(self.tokens) for end in self.ends)
+    known: int
+    reads: list[list[int]]
+    paths: list[list[int]]
+    shares: list[int]
 
     def __len__(self) -> int:
         return len(self.tokens)
 
 
-def rows(items: Sequence[Scored], longest_branching: int) -> list[Row]:
-    """The rows that score `items`: one for all of them where that is at most `longest_branching` tokens (0: the model
-    takes no branches) and saves at least a tenth, else one for each."""
-    if len(items) > 1:
-        together = fold(items)
-        apart = sum(len(item.inputs) for item in items)
-        if len(together) <= longest_branching and len(together) <= 0.9 * apart:
-            return [together]
-    return [_line(number, item) for number, item in enumerate(items)]
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Attention of the tokens `start` to `stop` of a row to each other: each sees all before it, or (`ends`, counted
+    from `start`) its ancestors."""
+
+    start: int
+    stop: int
+    ends: list[int] | None
 
 
-def fold(items: Sequence[Scored]) -> Row:
-    """One row for all items: in the order of their tokens, each adds only what the one before does not share."""
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """Attention of the tokens `start` to `stop` of a row to all of a part of their common stem: the tokens `first` to
+    `end` of the row, or (`known`) of what was kept."""
+
+    start: int
+    stop: int
+    first: int
+    end: int
+    known: bool
+
+
+def fold(items: Iterable[Scored], path: Sequence[int] = (), budget: int | None = None) -> Row:
+    """The row of the first items that fit into `budget` tokens (None: all), given in the order of their inputs; the
+    row's `reads` say how many these are. `path`, whose keys and values are known, is a beginning of the first item
+    before the first place read. A first item that does not fit is begun: it is to be gone on with from there."""
+    known = len(path)
     tokens: list[int] = []
     positions: list[int] = []
-    ends: list[int] = []
-    reads: list[Read] = []
-    path: list[int] = []  # the places of the current sequence
-    before: Sequence[int] = ()
-    for number, item in sorted(enumerate(items), key=lambda pair: tuple(pair[1].inputs)):
-        shared = _shared(before, item.inputs)
-        for place in path[shared:]:
-            ends[place] = len(tokens)
-        new = item.inputs[shared:]
-        path = path[:shared] + list(range(len(tokens), len(tokens) + len(new)))
-        tokens += new
-        positions += range(shared, len(item.inputs))
-        ends += [0] * len(new)
-        reads.append(Read(number, path[len(path) - len(item.targets) :], item.targets))
+    ends: list[int] = [0] * known
+    reads: list[list[int]] = []
+    paths: list[list[int]] = []
+    shares: list[int] = []
+    places = list(range(known))  # of the current sequence
+    before: Sequence[int] = path
+    for number, item in enumerate(items):
+        shared = shared_length(before, item.inputs)
+        if item.first < min(shared, known):
+            break  # what it asks about was not forwarded in this row
+        stop = len(item.inputs)
+        if budget is not None and len(tokens) + stop - shared > budget:
+            if number:
+                break
+            stop = shared + budget
+        here = known + len(tokens)
+        for place in places[shared:]:
+            ends[place] = here
+        places = places[:shared] + list(range(here, here + stop - shared))
+        tokens += item.inputs[shared:stop]
+        positions += range(shared, stop)
+        ends += [0] * (stop - shared)
+        paths.append(places)
+        shares.append(stop - shared)
+        if item.at_end:
+            reads.append([places[-1] - known] * len(item.targets) if stop == len(item.inputs) else [])
+        else:
+            reads.append([place - known for place in places[item.first : stop]])
+        if stop < len(item.inputs):
+            break
         before = item.inputs
-    for place in path:
-        ends[place] = len(tokens)
-    return Row(tokens, positions, ends, reads)
+    for place in places:
+        ends[place] = known + len(tokens)
+    return Row(tokens, positions, ends, known, reads, paths, shares)
 
 
-def _line(number: int, item: Scored) -> Row:
-    n = len(item.inputs)
-    read = Read(number, list(range(n - len(item.targets), n)), item.targets)
-    return Row(list(item.inputs), list(range(n)), [n] * n, [read])
+def attention(row: Row, dense: int = DENSE) -> tuple[list[Block], list[Stem]]:
+    """A row's attention, taken apart: blocks that cover each token once, in order, and the stems that tokens see
+    beyond their own block. Nothing in them is computed in vain but the masked part of blocks of at most `dense`."""
+    known, ends = row.known, row.ends
+    blocks: list[Block] = []
+    stems: list[Stem] = []
+    i, n = 0, len(ends)
+    while i < n:
+        end, j = ends[i], i + 1
+        if i >= known and end - i <= dense:
+            j = end
+            while j < n and ends[j] - i <= dense:
+                j = ends[j]
+            chain = all(ends[place] == j for place in range(i, j))
+            blocks.append(Block(i - known, j - known, None if chain else [ends[place] - i for place in range(i, j)]))
+            i = j
+            continue
+        while j < (known if i < known else end) and ends[j] == end:
+            j += 1
+        if i >= known:
+            for start in range(i - known, j - known, CHAIN):
+                blocks.append(Block(start, min(start + CHAIN, j - known), None))
+                if start > i - known:
+                    stems.append(Stem(start, blocks[-1].stop, i - known, start, known=False))
+            if j < end:
+                stems.append(Stem(j - known, end - known, i - known, j - known, known=False))
+        elif end > known:
+            stems.append(Stem(0, end - known, i, j, known=True))
+        i = j
+    return blocks, stems
 
 
-def _shared(a: Sequence[int], b: Sequence[int]) -> int:
+def lines(items: Sequence[Scored]) -> list[tuple[list[int], Row]]:
+    """Rows without branches that score `items`, each with the numbers of its items: for models that share nothing but
+    a whole sequence."""
+    found: list[tuple[list[int], Row]] = []
+    group: list[int] = []
+    for number in sorted(range(len(items)), key=lambda i: tuple(items[i].inputs), reverse=True):
+        longest = items[group[0]].inputs if group else ()
+        if group and shared_length(longest, items[number].inputs) < len(items[number].inputs):
+            found.append((group[::-1], fold(items[i] for i in reversed(group))))
+            group = []
+        group.append(number)
+    if group:
+        found.append((group[::-1], fold(items[i] for i in reversed(group))))
+    return found
+
+
+def shared_length(a: Sequence[int], b: Sequence[int]) -> int:
     """How many tokens two sequences share from the start."""
     n = min(len(a), len(b))
     return next((i for i in range(n) if a[i] != b[i]), n)

@@ -78,6 +78,15 @@ def test_no_vote_at_all_is_one_clear_line() -> None:
         with pytest.raises(DataError, match=why) as raised:
             hg.rate(given)
         assert "\n" not in str(raised.value)
+    for given in (
+        3,
+        [1, 2],
+        {"model_a": [1, 2], "model_b": [3], "winner": ["a"]},
+        {**table(("x", "y", "a")), "voter": [["v"]]},
+    ):
+        with pytest.raises(DataError) as raised:
+            hg.rate(given)
+        assert "\n" not in str(raised.value)
     with pytest.raises(DataError, match="2,001 models"):
         hg.rate({"model_a": [f"m{i}" for i in range(2_000)], "model_b": ["x"] * 2_000, "winner": ["a"] * 2_000})
     for wrong in ({"ties": "third"}, {"intervals": "wald"}, {"level": 1.5}, {"baseline": "z"}, {"cluster": "z"}):
@@ -253,6 +262,13 @@ def test_time_is_followed() -> None:
     days[:100] = ["?"] * 100
     noted = hg.rate({"model_a": names[a], "model_b": names[b], "winner": words[outcome], "time": days})
     assert any("time of 100 votes" in note for note in noted.notes)
+
+
+def test_a_time_that_cannot_be_read_is_told() -> None:
+    rows = [(*row, "soon") for row in even("x", "y")]
+    board = hg.rate(table(*rows, columns="model_a model_b winner time"))
+    assert board.spans == []
+    assert any("time of 20 votes cannot be read" in note for note in board.notes)
 
 
 def test_the_record_is_json_and_a_frame() -> None:

@@ -92,8 +92,8 @@ def read(source: Any, cluster: str | None = None, styled: bool = False) -> Battl
 
     path = Path(source) if isinstance(source, str | Path) else None
     named = path.name if path else "the table"
-    frame = _scanned(path) if path else pl.LazyFrame(source)
     try:
+        frame = _scanned(path) if path else pl.LazyFrame(source)
         columns = frame.collect_schema().names()
         found = _columns(columns, named)
         if cluster not in (None, "none") and cluster not in columns:
@@ -108,7 +108,7 @@ def read(source: Any, cluster: str | None = None, styled: bool = False) -> Battl
         kept += [pl.col(real).alias(f"{name} {side}") for (name, side), real in sides.items()]
         # Block by block, so that never all labels are in memory as text.
         table = frame.select(kept).collect(engine="streaming")
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
         raise DataError(f"{named} cannot be read as a table: {shorten(str(error), 150)}") from None
     except OSError as error:
         raise DataError(f"{named} cannot be read: {error.strerror or error}") from None
@@ -307,7 +307,10 @@ def _seconds(column: pl.Series) -> Floats:
         text = column.cast(pl.String)
         found = text.cast(pl.Float64, strict=False)
         if found.null_count() > len(found) / 2:
-            found = text.str.to_datetime(strict=False, time_unit="us").dt.epoch("us") / 1e6
+            try:
+                found = text.str.to_datetime(strict=False, time_unit="us").dt.epoch("us") / 1e6
+            except pl.exceptions.ComputeError:  # no form of dates fits any of them
+                found = text.cast(pl.Float64, strict=False)
     return np.asarray(found.cast(pl.Float64).fill_null(np.nan).to_numpy(), np.float64)
 
 

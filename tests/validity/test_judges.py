@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 import howgood as hg
+from howgood.cli.main import app
 from howgood.core.errors import HowgoodError
 from howgood.models import registry
 from howgood.models.reference import Constant
 from howgood.report.terminal.judging import audit_view
-from howgood.validity.judges import CANARY, audit_run, try_judges
+from howgood.validity.judges import CANARY, audit_run, try_judges, votes_of
 from judging_models import Judge, texts
 
 ASK: dict[str, Any] = {"ask": "{task}", "answer": "baseline", "check": "compare", "cache": False}
@@ -85,3 +87,22 @@ async def test_runs_without_judges(file: str, monkeypatch: pytest.MonkeyPatch) -
     run = judged(file, monkeypatch, Judge(steady, "gpt"))
     with pytest.raises(HowgoodError, match="1 or more, not 0"):
         await try_judges(run, 0)
+
+
+def test_verdicts_are_votes(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that wins every comparison in both orders leads; grades are no votes."""
+    run = judged(file, monkeypatch, Judge(steady, "gpt"))
+    votes = votes_of([run])
+    assert set(votes["winner"]) == {"model_a"}
+    assert (len(votes["item"]), votes["model_a"][0], votes["model_b"][0]) == (24, "reference/constant", "baseline")
+    board = hg.rate(votes)
+    assert [model.model for model in board.models] == ["reference/constant", "baseline"]
+    grades = json.dumps({"score": 3})
+    known = registry.load_model
+    monkeypatch.setattr(registry, "load_model", lambda name: Judge(lambda _: grades) if name == "gpt" else known(name))
+    graded = hg.run(file, Constant(text="mine"), judge="gpt", **(ASK | {"check": "grade"}))
+    with pytest.raises(HowgoodError, match="holds no votes"):
+        votes_of([graded])
+    shown = CliRunner().invoke(app, ["rate", run.id])
+    assert shown.exit_code == 0, shown.output
+    assert "reference/constant" in shown.output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -11,11 +11,12 @@ from howgood.cli.options import console
 
 def rate(
     battles: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            metavar="BATTLES.CSV",
+            metavar="BATTLES.CSV | RUN...",
             help="A csv, tsv, jsonl or parquet file: model_a, model_b, winner (a model's name, model_a, model_b, tie, "
-            "bothbad; or left, right), and if you have them weight, voter, time, item.",
+            "bothbad; or left, right), and if you have them weight, voter, time, item. Or runs in which judges "
+            "compared answers with a baseline's.",
         ),
     ],
     ties: Annotated[
@@ -57,7 +58,7 @@ def rate(
     from howgood.report.terminal.rating import leaderboard_view
 
     board = ratings.rate(
-        battles,
+        _votes(battles),
         ties=ties,
         style=style,
         baseline=baseline,
@@ -72,3 +73,14 @@ def rate(
         print(msgspec.json.format(msgspec.json.encode(board), indent=2).decode())
     else:
         console().print(leaderboard_view(board))
+
+
+def _votes(named: list[str]) -> Any:
+    """The one file that is named, or the verdicts of the runs."""
+    from howgood.api import load
+    from howgood.core.registry import is_data_file
+    from howgood.validity.judges import votes_of
+
+    if len(named) == 1 and (is_data_file(named[0]) or "/" in named[0]):
+        return named[0]
+    return votes_of([load(name) for name in named])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -57,6 +58,28 @@ def cases_of(run: SavedRun) -> list[Case]:
             baseline = row["targets"][0] if pairwise and row["targets"] else None
             found.append(Case(row["id"], row["text"] or "", baseline, verdicts))
     return found
+
+
+def votes_of(runs: Sequence[SavedRun]) -> dict[str, list[Any]]:
+    """The verdicts of runs whose answers judges compared with a baseline's, as votes that `rate` reads: a row a
+    verdict, the judge as voter and the instance as item. Raises `HowgoodError` for a run without any."""
+    votes: dict[str, list[Any]] = {
+        name: [] for name in ("model_a", "model_b", "winner", "voter", "item", "answer_a", "answer_b")
+    }
+    for run in runs:
+        baseline, found = str(run.parameters.get("baseline") or "baseline"), 0
+        for case in cases_of(run):
+            for verdict in case.verdicts:
+                if case.baseline is None or "preference" not in verdict.values:
+                    continue
+                liked, found = verdict.values["preference"], found + 1
+                winner = "tie" if liked == 0.5 else "model_a" if liked > 0.5 else "model_b"
+                row = (run.system.label, baseline, winner, verdict.judge, case.id, case.answer, case.baseline)
+                for column, value in zip(votes.values(), row, strict=True):
+                    column.append(value)
+        if not found:
+            raise HowgoodError(f"no judge compared the answers of {run.id} with others, so it holds no votes")
+    return votes
 
 
 def audit_run(run: SavedRun) -> Audit:

@@ -15,13 +15,25 @@ LAYERS = [
     {"models", "inputs", "sandbox"},
     {"calls", "outputs", "interpret"},
     {"runs"},
-    {"benchmarks", "agents", "arena", "validity", "realism", "games"},
+    {"benchmarks", "agents", "validity", "realism", "games"},
     {"report"},
-    {"api"},
+    {"api", "arena"},
     {"__init__", "cli", "studio"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-HEAVY = {"numpy", "scipy", "polars", "duckdb", "torch", "transformers", "huggingface_hub", "aiohttp", "jinja2"}
+HEAVY = {
+    "numpy",
+    "scipy",
+    "polars",
+    "duckdb",
+    "torch",
+    "transformers",
+    "huggingface_hub",
+    "aiohttp",
+    "jinja2",
+    "sqlalchemy",
+    "starlette",
+}
 
 
 def room(path: Path) -> str:

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from howgood.cli import (
+    arena,
     audit,
     cache,
     calibrate,
@@ -69,6 +70,7 @@ app.command("trust")(trust.trust)
 app.command("serve")(serve.serve)
 app.add_typer(scale.app, name="scale")
 app.add_typer(cache.app, name="cache")
+app.add_typer(arena.app, name="arena")
 
 
 @app.callback(invoke_without_command=True)

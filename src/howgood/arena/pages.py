@@ -1,0 +1,112 @@
+"""The arena's pages. Whatever a visitor or a system wrote is put into them as text alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from howgood.arena.board import Board
+from howgood.arena.database import Variant
+from howgood.arena.visitors import Visitor
+from howgood.core.types import Estimate
+from howgood.report import charts, numbers
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from howgood.interpret.rating.records import Rated
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Row(Struct, frozen=True):
+    """A rated system and its interval as a drawing (SVG)."""
+
+    rated: Any
+    rating: str
+    interval: str
+    svg: str
+
+
+class System(Struct, frozen=True):
+    """A system that was ever registered. `details` are what it is, in words."""
+
+    variant: Variant
+    share: float
+    since: str
+    here: bool
+    details: str
+
+
+def vote_page(visitor: Visitor, nonce: str, systems: int, longest: int, most_turns: int) -> str:
+    return _page("vote.html.j2", nonce, visitor, systems=systems, longest=longest, most_turns=most_turns)
+
+
+def enter_page(visitor: Visitor, nonce: str) -> str:
+    return _page("enter.html.j2", nonce, visitor)
+
+
+def board_page(board: Board, style: bool, here: Collection[int], nonce: str) -> str:
+    """The leaderboard; `here` are the systems that are in the arena now."""
+    found = board.leaderboard
+    rows = [] if found is None else _rows(found.models, found.level)
+    systems = [
+        System(
+            one,
+            board.share(one),
+            datetime.fromtimestamp(one.registered, UTC).strftime("%Y-%m-%d"),
+            one.id in here,
+            ", ".join(f"{name} {value}" for name, value in one.details.items() if isinstance(value, str | int | float)),
+        )
+        for one in board.variants
+    ]
+    return _page("board.html.j2", nonce, None, board=board, found=found, rows=rows, systems=systems, style=style)
+
+
+def _rows(models: list[Rated], level: float) -> list[Row]:
+    drawn = [Estimate("rating", m.rating, m.se, m.low, m.high, m.votes, "", level) for m in models]
+    on = charts.scale(drawn)
+    return [
+        Row(
+            model,
+            f"{model.rating:,.0f}",
+            f"{model.low:,.0f} to {model.high:,.0f}",
+            charts.interval(estimate, on) if on else "",
+        )
+        for model, estimate in zip(models, drawn, strict=True)
+    ]
+
+
+def _page(template: str, nonce: str, visitor: Visitor | None, **values: Any) -> str:
+    style, script = _own()
+    made = _environment().get_template(template)
+    return made.render(nonce=nonce, csrf=visitor.csrf if visitor else "", css=style, js=script, **values)
+
+
+@cache
+def _own() -> tuple[Any, Any]:
+    """Our own style, after that of reports, and script, as markup."""
+    from markupsafe import Markup
+
+    from howgood.report.html import TEMPLATES as REPORTS
+
+    style = [path.read_text("utf-8") for path in (REPORTS / "report.css", TEMPLATES / "arena.css")]
+    return Markup("\n".join(style)), Markup((TEMPLATES / "arena.js").read_text("utf-8"))
+
+
+@cache
+def _environment() -> Environment:
+    """Reports' environment, in which everything is escaped, with the arena's templates."""
+    from jinja2 import FileSystemLoader
+
+    from howgood.report.html import environment
+
+    made = environment()
+    made.loader = FileSystemLoader(TEMPLATES)
+    made.filters["share_of"] = numbers.proportion
+    return made

@@ -1,0 +1,476 @@
+"""The arena's web server: one page to ask and vote on, one with the leaderboard, and what they write to.
+
+Everything that comes in is hostile: bodies are bounded and typed, a write needs the same origin, the visitor's cookie
+and its CSRF value, no path names a file, and pages have a content security policy under which only our own script runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ipaddress
+import re
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, aclosing, nullcontext
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from howgood.arena.answers import Ended, Piece, prompt_for, side_by_side
+from howgood.arena.board import Board, read_board
+from howgood.arena.database import Answered, Database, Denied, Turn, Winner
+from howgood.arena.leaks import Leaks
+from howgood.arena.limits import Gate, Limits, Window
+from howgood.arena.pairs import Pairs
+from howgood.arena.visitors import COOKIE, Visitor, Visitors
+from howgood.core.errors import DataError, MissingExtra, ModelError
+from howgood.core.text import visible
+from howgood.core.types import Generate
+from howgood.models.base import Model
+
+try:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+    from starlette.routing import Route
+except ImportError:
+    raise MissingExtra("an arena's server", "arena") from None
+
+LONGEST_PROMPT = 8_000
+"""Characters."""
+LARGEST_BODY = 64 * 1024
+SLOWEST_BODY = 10.0
+"""Seconds in which a request's body has to be there."""
+MOST_TURNS = 8
+FRESH = 1.0
+"""Seconds for which the votes known to the choice of pairs, and a leaderboard, are taken as they were."""
+SHORTEST_TOKEN = 16
+VOTES_A_TURN = 3
+"""Votes an address may try to give for each turn it may ask for."""
+LAST_MOMENT = 3
+"""Seconds that answers under way have when the server ends."""
+T = TypeVar("T")
+
+Text = Annotated[str, Meta(max_length=LONGEST_PROMPT)]
+Id = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+
+
+class Ask(Struct):
+    """A question: in a new battle, or in the battle of this id. People do not see the field `website`, bots fill it."""
+
+    prompt: Text
+    battle: Id | None = None
+    website: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+class Vote(Struct):
+    battle: Id
+    winner: Literal["a", "b", "tie", "bothbad"]
+    website: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+class Enter(Struct):
+    token: Annotated[str, Meta(max_length=500)]
+
+
+class Refused(Exception):
+    """A request that gets no answer but this."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class Arena:
+    """Serves a blind arena of two or more models at `host` and `port` (0: a free one) until it is stopped. The models
+    and the database stay their owner's to close.
+
+        async with Arena(models, Database("arena.sqlite")) as arena:
+            arena.url
+
+    `token` is what a visitor has to give; without one `host` must be this machine's own. `max_tokens` and `temperature`
+    are those of every answer. Raises `ModelError` for models that cannot meet.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        database: Database,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str | None = None,
+        max_tokens: int = 1024,
+        temperature: float = 0.7,
+        limits: Limits | None = None,
+    ) -> None:
+        _check(models, max_tokens, temperature)
+        if token is None and not _is_own(host):
+            raise ModelError(
+                f"without a token anyone who reaches {host} could use the models: give one, or use 127.0.0.1"
+            )
+        if token is not None and len(token) < SHORTEST_TOKEN:
+            raise ModelError(f"the token must have at least {SHORTEST_TOKEN} characters")
+        self.host, self.port = host, port
+        self.limits = limits or Limits()
+        self._database, self._max_tokens, self._temperature = database, max_tokens, temperature
+        rules = {"max_tokens": max_tokens, "temperature": temperature}
+        self._models = {database.register(one.name, {**one.describe(), **rules}): one for one in models}
+        self._leaks = Leaks(one.name for one in models)
+        self._pairs = Pairs(list(self._models))
+        self._learned = 0.0
+        self._boards: dict[bool, tuple[float, Board]] = {}
+        self._board_lock = asyncio.Lock()
+        self._visitors = Visitors(database.secret(), token)
+        self._open = token is None
+        self._gate = Gate(self.limits)
+        self._tries = Window(self.limits.tries, 60)
+        self._votes = Window(VOTES_A_TURN * self.limits.address, 60)
+        # One thread writes: SQLite has one writer anyhow, and votes that wait in line are not lost to a busy lock.
+        self._writer = ThreadPoolExecutor(1, "arena-writes")
+        self._reader = ThreadPoolExecutor(2, "arena-reads")
+        self._server: uvicorn.Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def names(self) -> list[str]:
+        return [model.name for model in self._models.values()]
+
+    async def start(self) -> None:
+        """Listen. Raises `ModelError` where the port cannot be had."""
+        listener = _listener(self.host, self.port)
+        self.port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            self.app(),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=20,
+            timeout_graceful_shutdown=LAST_MOMENT,
+        )
+        self._server = _Server(config)
+        self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
+        while not self._server.started and not self._task.done():
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        """End; answers under way are cut off after a moment."""
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            await self._task
+            self._server = self._task = None
+        self._writer.shutdown()
+        self._reader.shutdown()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def app(self) -> Any:
+        """The ASGI application."""
+        routes = [
+            Route("/", self._guarded(self._page), methods=["GET"]),
+            Route("/board", self._guarded(self._board_page), methods=["GET"]),
+            Route("/ask", self._guarded(self._ask), methods=["POST"]),
+            Route("/vote", self._guarded(self._vote), methods=["POST"]),
+            Route("/enter", self._guarded(self._enter), methods=["POST"]),
+        ]
+        return Starlette(routes=routes)
+
+    # Requests
+
+    def _guarded(self, handle: Callable[[Request, Visitor], Any]) -> Callable[[Request], Any]:
+        """What holds for all of them: who asks, from where, and how it is said that they may not."""
+
+        async def guarded(request: Request) -> Response:
+            nonce = request.state.nonce = secrets.token_urlsafe(16)
+            try:
+                visitor = self._admitted(request)
+                response: Response = await handle(request, visitor)
+            except Refused as refused:
+                response = JSONResponse({"error": str(refused)}, refused.status)
+            except Denied as denied:
+                response = JSONResponse({"error": str(denied)}, 409)
+            except DataError:
+                response = JSONResponse({"error": "The arena cannot reach its database. Try again later."}, 503)
+            response.headers.update(_headers(nonce))
+            return response
+
+        return guarded
+
+    def _admitted(self, request: Request) -> Visitor:
+        """The visitor, a new one where a page is asked for the first time. Raises `Refused`."""
+        host = re.sub(r":\d*$", "", request.headers.get("host", "")).strip("[]")
+        if self._open and not _is_own(host):  # a name that was made to mean this machine (DNS rebinding)
+            raise Refused(403, "An arena without a token answers to localhost only.")
+        visitor = self._visitors.read(request.cookies.get(COOKIE))
+        if request.method == "GET":
+            return visitor or self._visitors.new()
+        origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        if (
+            request.headers.get("origin") != origin
+            or request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
+        ):
+            raise Refused(403, "This comes from another page than the arena's.")
+        given = request.headers.get("x-csrf", "")
+        if visitor is None or not secrets.compare_digest(given.encode(), visitor.csrf.encode()):
+            raise Refused(403, "The page is out of date. Load it again.")
+        if request.url.path != "/enter" and not self._visitors.admits(visitor):
+            raise Refused(401, "Give the arena's token first.")
+        return visitor
+
+    def _address(self, request: Request) -> str:
+        return self._visitors.address(request.client.host if request.client else "")
+
+    async def _page(self, request: Request, visitor: Visitor) -> Response:
+        from howgood.arena.pages import enter_page, vote_page
+
+        if not self._visitors.admits(visitor):
+            return self._with_cookie(HTMLResponse(enter_page(visitor, request.state.nonce)), request, visitor)
+        page = vote_page(visitor, request.state.nonce, len(self._models), LONGEST_PROMPT, MOST_TURNS)
+        return self._with_cookie(HTMLResponse(page), request, visitor)
+
+    async def _board_page(self, request: Request, visitor: Visitor) -> Response:
+        from howgood.arena.pages import board_page, enter_page
+
+        if not self._visitors.admits(visitor):
+            return self._with_cookie(HTMLResponse(enter_page(visitor, request.state.nonce)), request, visitor)
+        style = request.query_params.get("style") == "1"
+        board = await self._board(style)
+        page = await self._reading(board_page, board, style, set(self._models), request.state.nonce)
+        return self._with_cookie(HTMLResponse(page), request, visitor)
+
+    async def _enter(self, request: Request, visitor: Visitor) -> Response:
+        given, address = await _body(request, Enter), self._address(request)
+        self._count(self._tries, address)
+        if not self._visitors.knows(given.token):
+            raise Refused(401, "That is not the token.")
+        return self._with_cookie(JSONResponse({}), request, self._visitors.entered(visitor))
+
+    async def _ask(self, request: Request, visitor: Visitor) -> Response:
+        asked, address = await _body(request, Ask), self._address(request)
+        if not asked.prompt.strip():
+            raise Refused(400, "Write a question first.")
+        if asked.website:  # a bot: it costs no answers, and learns nothing from a refusal that others get too
+            raise Refused(503, "All systems are busy answering others. Try again in a minute.")
+        if why := self._gate.refusal(visitor.id, address):
+            raise Refused(429, why)
+        self._gate.enter(visitor.id, address)
+        try:
+            before: tuple[Turn, ...] = ()
+            if asked.battle is None:
+                await self._learn()
+                systems = self._pairs.draw()
+                battle = await self._writing(self._database.begin, visitor.id, address, systems, asked.prompt)
+            else:
+                found = await self._writing(self._database.go_on, asked.battle, visitor.id, asked.prompt, MOST_TURNS)
+                if not set(found.systems) <= set(self._models):
+                    raise Refused(409, "One of the two systems is gone. Start a new battle.")
+                battle, systems, before = found.id, found.systems, found.turns
+            return _Stream(self._answers(battle, systems, before, asked.prompt), lambda: self._gate.leave(address))
+        except BaseException:
+            self._gate.leave(address)
+            raise
+
+    async def _answers(
+        self, battle: str, systems: tuple[int, int], before: tuple[Turn, ...], prompt: str
+    ) -> AsyncIterator[bytes]:
+        """The answers as server-sent events; the turn is kept before the last of them is sent."""
+        yield _event({"type": "battle", "battle": battle, "turn": len(before) + 1})
+        models = self._models[systems[0]], self._models[systems[1]]
+        requests = [
+            Generate(
+                prompt_for(model, before, side, prompt), max_tokens=self._max_tokens, temperature=self._temperature
+            )
+            for side, model in enumerate(models)
+        ]
+        ended: dict[int, Answered] = {}
+        async with aclosing(side_by_side(models, (requests[0], requests[1]), self._leaks)) as events:
+            async for event in events:
+                if isinstance(event, Piece):
+                    yield _event({"type": "piece", "side": "ab"[event.side], "text": visible(event.text)})
+                elif isinstance(event, Ended):
+                    ended[event.side] = event.answer
+                    if event.answer.error is None:
+                        yield _event({"type": "ended", "side": "ab"[event.side], "text": visible(event.answer.text)})
+                    else:
+                        yield _event({"type": "failed", "side": "ab"[event.side]})
+                else:
+                    yield b":\n\n"
+        await self._writing(self._database.end_turn, battle, len(before), (ended[0], ended[1]))
+        fine = not any(answer.error for answer in ended.values())
+        yield _event({"type": "end", "fine": fine, "more": fine and len(before) + 1 < MOST_TURNS})
+
+    async def _vote(self, request: Request, visitor: Visitor) -> Response:
+        given, address = await _body(request, Vote), self._address(request)
+        self._count(self._votes, address)
+        winner: Winner = given.winner
+        keep = functools.partial(self._database.vote, bot=bool(given.website), read=self.limits.read)
+        ballot = await self._writing(keep, given.battle, visitor.id, winner)
+        names = {one.id: one.label for one in await self._reading(self._database.variants)}
+        told = {
+            "model_a": visible(names[ballot.systems[0]]),
+            "model_b": visible(names[ballot.systems[1]]),
+            "left_out": TOLD.get(ballot.left_out, ""),
+        }
+        return JSONResponse(told)
+
+    def _count(self, window: Window, address: str) -> None:
+        if wait := window.wait(address):
+            raise Refused(429, f"That was tried too often. Try again in {max(1, round(wait))} seconds.")
+        window.note(address)
+
+    def _with_cookie(self, response: Response, request: Request, visitor: Visitor) -> Response:
+        response.set_cookie(
+            COOKIE,
+            visitor.cookie,
+            max_age=180 * 24 * 3600,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+    # What is known
+
+    async def _learn(self) -> None:
+        if time.monotonic() - self._learned > FRESH and len(self._models) > 2:
+            self._learned = time.monotonic()
+            self._pairs.learn(await self._reading(self._database.pairs))
+
+    async def _board(self, style: bool) -> Board:
+        """The leaderboard; those who ask at once wait for one."""
+        async with self._board_lock:
+            made, board = self._boards.get(style, (0.0, None))
+            if board is None or time.monotonic() > made:
+                begun = time.monotonic()
+                board = await self._reading(functools.partial(read_board, self._database, style=style))
+                # A board that took long is kept for longer, so that boards never take most of the machine.
+                now = time.monotonic()
+                self._boards[style] = (now + max(FRESH, 10 * (now - begun)), board)
+            return board
+
+    async def _writing(self, do: Callable[..., T], *given: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, do, *given)
+
+    async def _reading(self, do: Callable[..., T], *given: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, do, *given)
+
+
+TOLD = {
+    "leak": "It does not count: an answer says who wrote it, so the vote was not blind.",
+    "duplicate": "It does not count again: there is a vote on these two systems and this question already.",
+    "bot": "",
+}
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process it is in."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()
+
+
+class _Stream(StreamingResponse):
+    """Server-sent events; `after` is done however they end, also where they never began."""
+
+    def __init__(self, content: AsyncIterator[bytes], after: Callable[[], None]) -> None:
+        super().__init__(content, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        self._content, self._after = content, after
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._after()
+            await self._content.aclose()  # type: ignore[attr-defined]
+
+
+def _check(models: Sequence[Model], max_tokens: int, temperature: float) -> None:
+    """Raises `ModelError` for models that cannot meet."""
+    if len(models) < 2:
+        raise ModelError("an arena needs two systems or more: give --model twice")
+    names = [model.name for model in models]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ModelError(f"{twice} is named twice, and a system cannot meet itself")
+    for model in models:
+        if not model.capabilities.generate:
+            raise ModelError(f"{model.name} only scores given text, and an arena needs systems that write")
+        model.check_request(Generate("", max_tokens=max_tokens, temperature=temperature))
+
+
+async def _body(request: Request, kind: type[T]) -> T:
+    """The request's body, of a bounded size and in a bounded time. Raises `Refused`."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise Refused(415, "The body must be application/json.")
+    content = bytearray()
+    try:
+        async with asyncio.timeout(SLOWEST_BODY):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > LARGEST_BODY:
+                    raise Refused(413, "That is too long.")
+        return msgspec.json.decode(bytes(content), type=kind)
+    except TimeoutError:
+        raise Refused(408, "That took too long to send.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        long = "max_length" in str(error) or "length <=" in str(error)
+        why = f"A question has at most {LONGEST_PROMPT:,} characters." if long else "That cannot be read."
+        raise Refused(400, why) from None
+
+
+def _event(value: dict[str, Any]) -> bytes:
+    return b"data: " + msgspec.json.encode(value) + b"\n\n"
+
+
+def _headers(nonce: str) -> dict[str, str]:
+    policy = (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+    except OSError as error:
+        raise ModelError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    return listener
+
+
+def _is_own(host: str) -> bool:
+    """Whether a host name is this machine's own, seen from itself alone."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

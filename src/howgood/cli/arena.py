@@ -1,0 +1,126 @@
+"""howgood arena: people vote on answers of two systems whose names they do not see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from howgood.cli.options import console
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from howgood.arena.board import Board
+
+app = typer.Typer(
+    help="The arena: people ask, two systems answer without their names, and a vote says which answer is better.",
+    no_args_is_help=True,
+)
+Where = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        metavar="FILE|URL",
+        help="Where votes and answers are kept: an SQLite file, or postgresql://user@host/name.",
+        envvar="HOWGOOD_ARENA",
+        show_envvar=True,
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", "-m", help="A system in the arena, two or more; `howgood list --models` shows the names."),
+]
+
+
+@app.command("serve")
+def serve(
+    model: Models = None,
+    database: Where = "arena.sqlite",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0: a free one.")] = 8080,
+    host: Annotated[
+        str, typer.Option("--host", help="The address to listen at; another than this machine's own needs --token.")
+    ] = "127.0.0.1",
+    token: Annotated[
+        str | None,
+        typer.Option("--token", metavar="VARIABLE", help="The environment variable of a token visitors must give."),
+    ] = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")] = 1024,
+    temperature: Annotated[float, typer.Option("--temperature", min=0, help="Sampling temperature.")] = 0.7,
+) -> None:
+    """Serve an arena until Ctrl-C: a page to ask and to vote on, and the leaderboard at /board."""
+    import asyncio
+
+    from howgood.arena.serving import serve_async
+    from howgood.core.errors import ModelError
+    from howgood.models.secrets import secret
+
+    given = None if token is None else secret(token)
+    if given == "":
+        raise ModelError(f"the environment variable {token}, which should hold the arena's token, is not set")
+    screen = console()
+
+    def say(line: str) -> None:
+        screen.print(line, markup=False, soft_wrap=True)
+
+    asyncio.run(serve_async(model or [], database, host, port, given, max_tokens, temperature, say))
+
+
+@app.command("board")
+def board(
+    database: Where = "arena.sqlite",
+    style: Annotated[bool, typer.Option("--style", help="Control for length, headers, lists and bold.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the leaderboard as JSON.")] = False,
+) -> None:
+    """Show the leaderboard of an arena, every system that ever took part, and what does not count."""
+    import msgspec
+
+    from howgood.arena.board import read_board
+    from howgood.arena.database import Database
+
+    with Database(database, create=False) as kept:
+        found = read_board(kept, style=style)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        console().print(_view(found))
+
+
+@app.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write: .csv, or .parquet with the texts.")],
+    database: Where = "arena.sqlite",
+) -> None:
+    """Write the votes that count to a file that `howgood rate` reads, and say what was left out."""
+    from howgood.arena.database import Database
+    from howgood.arena.export import export as write
+    from howgood.report import numbers
+
+    with Database(database, create=False) as kept:
+        votes, left_out = write(kept, file), kept.left_out()
+    screen = console()
+    screen.print(f"{file}: {numbers.many(votes, 'vote')}", markup=False, soft_wrap=True)
+    for why, number in left_out.items():
+        screen.print(f"  left out {number:,}: {why}", markup=False, soft_wrap=True)
+
+
+def _view(board: Board) -> RenderableType:
+    """The leaderboard, every system with its share of the battles, and what counts for nothing."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from howgood.report import numbers
+    from howgood.report.terminal.parts import plain_table, record, say, section
+    from howgood.report.terminal.rating import leaderboard_view
+
+    systems = plain_table("<system", ">battles", ">share", ">votes")
+    for one in board.variants:
+        share = numbers.proportion(board.share(one))
+        systems.add_row(say(one.label), numbers.count(one.shown), share, numbers.count(one.votes))
+    top = say(board.why) if board.leaderboard is None else leaderboard_view(board.leaderboard)
+    parts: list[RenderableType] = [top, Text(""), section("Every system that ever took part", systems)]
+    if board.left_out:
+        lines = [(numbers.count(number), say(why)) for why, number in board.left_out.items()]
+        parts += [Text(""), section("Battles that count for nothing", record(lines))]
+    return Group(*parts)

@@ -283,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ |= {"HF_DATASETS_OFFLINE": "1", "HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": name}
         model = HuggingFaceModel("smollm2", str(smollm2_path()))
         checkpoint = model._checkpoint
-        weights = load.load_weights(checkpoint, model._dtype, model._device)
+        weights = load.load_weights(checkpoint, model._dtype, model._devices[0])
         tokenizer = load.load_tokenizer(checkpoint)
         pages = None if given.wikitext == "all" else int(given.wikitext)
         families = {

@@ -157,7 +157,7 @@ async def test_probabilities_of_all_next_tokens_sum_to_one(smollm2: HuggingFaceM
 
     size = len(smollm2._encoder._tokenizer)
     job = ScoreJob([Scored([504, 253], [token]) for token in range(size)], whole=False)
-    smollm2._worker.submit(job)
+    smollm2._workers[0].submit(job)
     found = torch.tensor(sums([await job.future]), dtype=torch.float64)
     assert float(found.exp().sum()) == pytest.approx(1, abs=1e-5)
 
@@ -341,12 +341,25 @@ async def test_closing_fails_what_is_under_way(smollm2: HuggingFaceModel) -> Non
         await task
 
 
+async def test_several_devices_share_the_requests(smollm2: HuggingFaceModel) -> None:
+    """Two engines on the CPU stand for two GPUs."""
+    model = with_options(smollm2, device="cpu+cpu", max_length=512)
+    assert model.describe()["device"] == "cpu+cpu"
+    expected = await ask(smollm2, MIXED)
+    for prediction, alone in zip(await ask(model, MIXED), expected, strict=True):
+        assert sums([prediction]) == pytest.approx(sums([alone]), abs=1e-4)
+    assert all(worker._thread is not None for worker in model._workers)
+    assert set(model._busy.values()) == {0}
+    await model.close()
+    assert all(worker._thread is None for worker in model._workers)
+
+
 async def test_one_bad_batch_fails_its_requests_alone(smollm2: HuggingFaceModel) -> None:
     from howgood.models.huggingface.plan import Scored
     from howgood.models.huggingface.scoring import ScoreJob
 
     bad = ScoreJob([Scored([10**6], [1])], whole=False)  # no such token
-    smollm2._worker.submit(bad)
+    smollm2._workers[0].submit(bad)
     with pytest.raises(RequestError, match="the model failed on this request"):
         await bad.future
     [likelihood] = (await smollm2.loglikelihood(Loglikelihood("Two plus two is", (" four",)))).likelihoods
@@ -372,7 +385,7 @@ async def test_too_little_memory_makes_smaller_batches(smollm2: HuggingFaceModel
         return engine.LocalEngine(scorer, engine.Decoder(network, model._encoder, 16, 1024))
 
     model = with_options(smollm2)
-    model._worker._make_engine = make
+    model._workers[0]._make_engine = make
     expected = [sums([await smollm2.loglikelihood(request)]) for request in MIXED]
     found = await ask(model, MIXED)
     for prediction, values in zip(found, expected, strict=True):

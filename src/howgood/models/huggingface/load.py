@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # they wait for as soon as anything else runs: on 2 cores with 1 taken, a forward took 3.1 s, and 0.15 s with short
 # spins, which cost nothing on an idle machine. It has to be said before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+_loading = threading.Lock()  # transformers loads by switches of the whole process: two models at once lack weights
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 DEFAULT_MAX_LENGTH = 2048
@@ -146,7 +149,8 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
 
 def load_weights(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device) -> Any:
     """The model with its weights on the device, ready to evaluate. Raises `ModelError` or `MissingExtra`."""
-    model, report = _load("AutoModelForCausalLM", checkpoint, dtype=dtype, output_loading_info=True)
+    with _loading:
+        model, report = _load("AutoModelForCausalLM", checkpoint, dtype=dtype, output_loading_info=True)
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"{checkpoint.source} lacks {len(missing)} of its weights ({shorten(', '.join(missing), 100)}), which "
@@ -192,18 +196,25 @@ def explaining(source: str) -> Iterator[None]:
         raise ModelError(f"{source} cannot be loaded: {words} ({type(error).__name__}); {advice}") from error
 
 
-def pick_device(name: str | None) -> torch.device:
-    """The device asked for, else the first GPU, else the CPU. Raises `ModelError` for one that is not there."""
+def pick_devices(names: str | None) -> list[torch.device]:
+    """The devices asked for (`cuda:0+cuda:1`), else all GPUs, else the CPU. Raises `ModelError` for one that is not
+    there."""
     import torch
 
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"there is no device '{name}' here ({shorten(str(error), 120)}): use cpu or cuda") from None
-    return device
+    if names is None:
+        if not torch.cuda.is_available():
+            return [torch.device("cpu")]
+        return [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
+    devices = []
+    for name in names.split("+"):
+        try:
+            device = torch.device(name)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            why = shorten(str(error), 120)
+            raise ModelError(f"there is no device '{name}' here ({why}): use cpu or cuda") from None
+        devices.append(device)
+    return devices
 
 
 def pick_dtype(name: str, device: torch.device, config: Any) -> torch.dtype:

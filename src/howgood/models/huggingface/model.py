@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from howgood.core.text import digest
@@ -26,6 +27,8 @@ class HuggingFaceModel(Model):
     id of the token that stands before a text without context (None: as lm-eval, the declared BOS, else EOS).
     `max_length` is in tokens (None: what the model declares). `tokens_per_batch` is how many tokens go through the
     model at once, `answers_at_once` how many answers are written at once; both halve themselves when memory is short.
+    `device` is one, or several as `cuda:0+cuda:1` (None: all GPUs, else the CPU); each has the weights whole, and a
+    request goes to the one with the fewest open.
 
     Config and tokenizer are loaded when they are first asked for, weights by the first request, in a thread of the
     model's own that gathers whatever is in flight into batches. A prediction's `latency` is its share of the seconds
@@ -57,7 +60,7 @@ class HuggingFaceModel(Model):
         self._max_length = max_length
         self._tokens_per_batch = tokens_per_batch
         self._answers_at_once = answers_at_once
-        self._worker = Worker(self._make_engine)
+        self._busy: Counter[int] = Counter()  # open requests of each device
 
     @cached_property
     def capabilities(self) -> Capabilities:  # type: ignore[override]  # asked for once, since it reads the tokenizer
@@ -71,7 +74,7 @@ class HuggingFaceModel(Model):
             "kind": "huggingface",
             **self._checkpoint.describe(),
             "dtype": str(self._dtype).removeprefix("torch."),
-            "device": str(self._device),
+            "device": "+".join(map(str, self._devices)),
             "prefix": prefix,
             "max_length": encoder.max_length,
             "scoring": load.scoring_of(self._config),
@@ -125,17 +128,27 @@ class HuggingFaceModel(Model):
         return prediction.likelihoods[0].token_logprobs
 
     async def close(self) -> None:
-        """End the model's thread and let go of the weights; a later request loads them again."""
-        await asyncio.to_thread(self._worker.stop)
+        """End the model's threads and let go of the weights; a later request loads them again."""
+        if workers := vars(self).get("_workers"):
+            await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in workers))
 
     async def _answer(self, job: Job) -> Prediction:
-        self._worker.submit(job)
-        return await job.future
+        number = min(range(len(self._workers)), key=lambda n: self._busy[n])
+        self._busy[number] += 1
+        try:
+            self._workers[number].submit(job)
+            return await job.future
+        finally:
+            self._busy[number] -= 1
 
-    def _make_engine(self) -> Engine:
+    @cached_property
+    def _workers(self) -> list[Worker]:
+        return [Worker(partial(self._make_engine, device)) for device in self._devices]
+
+    def _make_engine(self, device: torch.device) -> Engine:
         from howgood.models.huggingface.engine import make_engine
 
-        weights = load.load_weights(self._checkpoint, self._dtype, self._device)
+        weights = load.load_weights(self._checkpoint, self._dtype, device)
         with load.explaining(self._checkpoint.source):
             return make_engine(weights, self._encoder, self._tokens_per_batch, self._answers_at_once)
 
@@ -154,9 +167,9 @@ class HuggingFaceModel(Model):
         return Encoder(self.name, tokenizer, self._prefix, max_length)
 
     @cached_property
-    def _device(self) -> torch.device:
-        return load.pick_device(self._device_name)
+    def _devices(self) -> list[torch.device]:
+        return load.pick_devices(self._device_name)
 
     @cached_property
     def _dtype(self) -> torch.dtype:
-        return load.pick_dtype(self._dtype_name, self._device, self._config)
+        return load.pick_dtype(self._dtype_name, self._devices[0], self._config)

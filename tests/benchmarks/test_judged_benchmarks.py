@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import re
@@ -12,14 +13,44 @@ from typing import Any
 import pytest
 
 import howgood as hg
+from howgood.benchmarks.instructions.alpacaeval import difficulties
+from howgood.benchmarks.instructions.mt_bench import read_prompts
+from howgood.benchmarks.instructions.mt_bench_judge import TwoGrades
 from howgood.core.errors import DataError
 from howgood.core.registry import find
+from howgood.core.types import Generate, Prediction
 from howgood.interpret import length_control
 from howgood.models import registry
 from howgood.models.reference import Constant, Echo
+from howgood.report import cards
+from howgood.runs import labels
 from howgood.runs.check import check
 from howgood.runs.plan import Options
+from howgood.validity.judges import cases_of, try_judges
 from judging_models import Judge, texts, token
+
+
+def in_order(verdicts: str, name: str = "judge") -> Judge:
+    """A judge of conversations with a verdict where the answer comes first, and one where the baseline does."""
+
+    def reply(asked: str) -> str:
+        second = asked.index("base one") > asked.index("The Start of Assistant B")
+        return f"[[{verdicts[0 if second else 1]}]]"
+
+    return Judge(reply, name)
+
+
+@pytest.fixture
+def against(shared: Path, tmp_path: Path) -> Path:
+    """MT-Bench with a baseline's answers."""
+    shutil.copytree(shared / "data" / "mt_bench", tmp_path / "mt_bench")
+    rows = [json.loads(line) for line in (tmp_path / "mt_bench/question.jsonl").read_text().splitlines()]
+    answers = [{"question_id": r["question_id"], "choices": [{"turns": ["base one", "base two"]}]} for r in rows]
+    (tmp_path / "mt_bench/model_answer").mkdir()
+    lines = "".join(json.dumps(answer) + "\n" for answer in answers)
+    (tmp_path / "mt_bench/model_answer/base.jsonl").write_text(lines)
+    return tmp_path
+
 
 NAMES = ["alpacaeval", "arena-hard", "mt-bench", "mt-bench-pairwise", "wildbench", "wildbench-pairwise"]
 
@@ -69,6 +100,8 @@ class TestAlpacaEval:
         seat(monkeypatch, judge)
         monkeypatch.setattr(length_control, "GRID", (2.78,))  # without the minute that choosing it takes
         found = run("alpacaeval", alpaca, limit=40, compat="upstream")
+        assert [e.name for e in found.estimates] == ["length_controlled_win_rate", "preference"]
+        assert found.rules.outputs["extra"] == "difficulty"
         first = next(e for e in found.estimates if e.name == "preference")
         shown = found.trials["verdicts"].str.contains('"first":true').sum()
         assert 10 < shown < 30
@@ -95,6 +128,15 @@ class TestAlpacaEval:
         (alpaca / "alpacaeval" / "df_gamed.csv").write_text(text)
         with pytest.raises(DataError, match="is not the file that was published"):
             run("alpacaeval", alpaca, limit=5)
+
+    def test_upstream_needs_what_it_was_fitted_with(self, alpaca: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        difficulties.cache_clear()
+        (alpaca / "alpacaeval" / "df_gamed.csv").unlink()
+        with pytest.raises(DataError, match=r"df_gamed\.csv cannot be had"):
+            run("alpacaeval", alpaca, limit=5, compat="upstream")
+        with pytest.raises(DataError, match="goes with the baseline gpt4_1106_preview"):
+            run("alpacaeval", alpaca, limit=5, compat="upstream", baseline="other")
 
     def test_a_baseline_that_is_none(self, alpaca: Path) -> None:
         with pytest.raises(DataError, match="takes the name of a file"):
@@ -147,6 +189,10 @@ class TestWildBench:
         found = run("wildbench-pairwise", wild, baseline="base")
         assert (found.estimate.name, found.estimate.value) == ("wb_reward", pytest.approx(75.0))
         assert found.rules.outputs["margin"] == 500
+        # People compare from 0 to 1, the headline goes from -1 to 1; a planted answer is preferred from 0.5.
+        assert labels.task_of(found).score == "preference"
+        trials = asyncio.run(try_judges(found, 2))
+        assert trials.fooled == {"judge": (4, 4)}
 
 
 class TestMTBench:
@@ -177,22 +223,65 @@ class TestMTBench:
         ("verdicts", "preference"), [("AB", 1.0), ("BA", 0.0), ("AA", 0.5), ("CC", 0.5), ("AC", 0.5)]
     )
     def test_a_winner_in_one_order_is_a_tie(
-        self, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdicts: str, preference: float
+        self, against: Path, monkeypatch: pytest.MonkeyPatch, verdicts: str, preference: float
     ) -> None:
-        shutil.copytree(shared / "data" / "mt_bench", tmp_path / "mt_bench")
-        rows = [json.loads(line) for line in (tmp_path / "mt_bench/question.jsonl").read_text().splitlines()]
-        answers = [{"question_id": r["question_id"], "choices": [{"turns": ["base one", "base two"]}]} for r in rows]
-        (tmp_path / "mt_bench/model_answer").mkdir()
-        lines = "".join(json.dumps(answer) + "\n" for answer in answers)
-        (tmp_path / "mt_bench/model_answer/base.jsonl").write_text(lines)
-
-        def reply(asked: str) -> str:
-            second = asked.index("base one") > asked.index("The Start of Assistant B")
-            return f"[[{verdicts[0 if second else 1]}]]"
-
-        seat(monkeypatch, Judge(reply))
-        found = run("mt-bench-pairwise", tmp_path, baseline="base", limit=4)
+        seat(monkeypatch, in_order(verdicts))
+        found = run("mt-bench-pairwise", against, baseline="base", limit=4)
         assert found.estimate.value == preference
+
+    def test_so_it_is_for_each_judge_of_a_jury(self, against: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        judges = {name: in_order(verdicts, name) for name, verdicts in (("one", "AC"), ("other", "AB"))}
+        monkeypatch.setattr(registry, "load_model", lambda name: judges[name])
+        found = hg.run(
+            "mt-bench-pairwise", Echo(), judge=["one", "other"], cache=False, data=against, baseline="base", limit=2
+        )
+        assert found.estimate.value == 0.75  # a tie and a win
+
+    def test_both_turns_are_compared(self, against: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In lengths, in the audit, and by people; a judge is asked again about the same conversation."""
+        judge = in_order("AB")
+        seat(monkeypatch, judge)
+        found = run("mt-bench-pairwise", against, baseline="base", limit=2)
+        row = found.trials.row(0, named=True)
+        first, second = (turn["content"] for turn in json.loads(row["transcript"])[::2])
+        assert (row["length"], row["baseline_length"]) == (len(f"{first}\n\n{second}"), len("base one\n\nbase two"))
+        assert {case.answer for case in cases_of(found)} >= {f"{first}\n\n{second}"}
+        for item in labels.items(found, "ann", 2):
+            assert sorted(answer.startswith("base one") for answer in item.answers) == [False, True]
+            assert len(json.loads(item.question)) == 2
+        before = [request.prompt for request in judge.asked]
+        trials = asyncio.run(try_judges(found, 2))
+        assert trials.again == {"judge": 0.0}
+        asked = [request.prompt for request in judge.asked[len(before) :]]
+        assert sum(prompt in before for prompt in asked) == 4
+
+    @pytest.mark.parametrize("prompt", ["official", "howgood"])
+    def test_a_silent_turn_is_judged_like_any_other(
+        self, shared: Path, monkeypatch: pytest.MonkeyPatch, prompt: str
+    ) -> None:
+        judge = Judge(lambda asked: "[[8]]")
+        seat(monkeypatch, judge)
+
+        class Once(Echo):
+            async def generate(self, request: Generate) -> Prediction:
+                return Prediction(text="Hello." if len(request.prompt) == 1 else "", stop_reason="stop")
+
+        found = run("mt-bench", shared / "data", model=Once(), limit=2, prompt=prompt)
+        assert (found.estimate.value, found.outcomes, len(judge.asked)) == (8.0, {"empty": 2}, 4)
+        assert not any("(no answer)" in str(request.prompt) for request in judge.asked)
+
+    def test_rules_say_that_grades_stand_in_brackets(self, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        seat(monkeypatch, Judge(lambda asked: "[[8]]"))
+        monkeypatch.setenv("HOWGOOD_DATA", str(shared / "data"))
+        official, own = (run("mt-bench", shared / "data", limit=1, prompt=p) for p in ("official", "howgood"))
+        assert "read from the double brackets that it ends with" in cards.outputs(own)
+        assert "rubric" not in own.rules.outputs
+        changed = tuple(
+            (name, system, f"{text}!" if name == "single-math-v1-multi-turn" else text)
+            for name, system, text in read_prompts("official")
+        )
+        rules = TwoGrades(prompts=changed).describe()
+        assert rules["template_digest"] != official.rules.outputs["template_digest"]
 
 
 def test_arena_hard_counts_strong_verdicts_thrice(
@@ -213,14 +302,21 @@ def test_arena_hard_counts_strong_verdicts_thrice(
     found = run("arena-hard", tmp_path, baseline="base", limit=8)
     assert (found.estimate.name, found.estimate.value) == ("arena_hard", 0.75)
     assert found.estimate.percent
+    trials = asyncio.run(try_judges(found, 2))
+    assert trials.fooled == {"judge": (2, 4)}
+    for name, epoch in labels.sample(found, 4):
+        labels.write(found, labels.Label(name, epoch, "ann", 0.5))
+    powered = hg.calibrate(found).powered
+    assert powered.judge_only.value == pytest.approx(0.625)  # (1 + 0.25)/2, and no weight of strong verdicts
 
 
 def test_the_exam_is_judged(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    judge = Judge(lambda asked: json.dumps({"final_answer": "x", "reasons": "same", "correct": "yes"}))
+    judge = Judge(lambda asked: json.dumps({"final_answer": "x", "reasons": "same", "correct": "Yes"}))
     seat(monkeypatch, judge)
     answer = "Explanation: none\nAnswer: x\nConfidence: 40%"
     found = run("hle", shared / "data", judging="judge", model=Constant(text=answer))
     assert (found.estimate.name, found.estimate.value, len(judge.asked)) == ("acc", 1.0, 6)
+    assert "it says whether the answer is the right one" in cards.outputs(found)
     assert found.trials["confidence"].unique().to_list() == [0.4]
     assert texts(str(judge.asked[0].prompt[1].content))[2] == answer  # type: ignore[union-attr]
 

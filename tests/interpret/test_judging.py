@@ -42,6 +42,24 @@ def test_length_and_lists() -> None:
     assert any("prefers the longer answer in 100% of pairs" in line for line in words)
 
 
+def test_epochs_are_told_apart_and_are_not_independent() -> None:
+    """Ten instances of two epochs: the longer answer wins the first one and loses the second."""
+    cases = [
+        Case(str(n), "a long answer", "base", (said("j", liked, True), said("j", liked, False)), epoch)
+        for n in range(10)
+        for epoch, liked in enumerate((1.0, 0.0))
+    ]
+    (report,) = audit(cases, "smollm2").judges
+    assert report.longer is not None
+    assert (report.longer.value, report.longer.n) == (0.5, 20)
+    alike = [case._replace(verdicts=cases[0].verdicts if int(case.id) < 5 else cases[1].verdicts) for case in cases]
+    once = audit([case for case in alike if case.epoch == 0], "smollm2").judges[0].longer
+    twice = audit(alike, "smollm2").judges[0].longer
+    assert once is not None
+    assert twice is not None
+    assert twice.se == pytest.approx(once.se)  # the same said twice tells no more
+
+
 def test_what_could_not_be_read_is_counted_by_reason() -> None:
     cases = [case(n, said("j", None)) for n in range(3)] + [case(3, said("j", 1.0))]
     found = audit(cases, "smollm2")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -79,6 +80,23 @@ def test_labels_and_verdicts_together(file: str, monkeypatch: pytest.MonkeyPatch
     assert found.powered.estimate.value == pytest.approx(4.5, abs=0.75)
     assert found.agree is not None
     assert found.agree.value == pytest.approx(1.0)
+
+
+def test_only_answers_that_people_can_be_shown_count(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the answers are empty: no sample of labels holds one, so what is estimated is the mean of the others."""
+
+    class Half(Echo):
+        async def generate(self, request: Any) -> Any:
+            said = await super().generate(request)
+            return msgspec.structs.replace(said, text=said.text if int(str(said.text).split()[1]) % 2 else "")
+
+    monkeypatch.setitem(globals(), "Echo", Half)
+    run = run_of(file, monkeypatch, "grade", lambda _: '{"score": 7}')
+    assert run.estimate.value == 4.0  # the lowest grade for silence
+    for name, epoch in labels.sample(run, 5):
+        labels.write(run, Label(name, epoch, "ann", 7.0))
+    found = hg.calibrate(run).powered
+    assert (found.estimate.value, found.judge_only.value, found.judge_only.n) == (7.0, 7.0, 20)
 
 
 @pytest.mark.parametrize(

@@ -117,8 +117,8 @@ def own_file(
     stop = () if check in JUDGED else ("\n\n",)
     call: Call = Choices(header=header) if options else Generation(header=header, stop=stop)
     judging = {"rubric": rubric, "criteria": criteria} if check in JUDGED else {}
-    if check not in JUDGED and (rubric or criteria):
-        raise HowgoodError("-P rubric and -P criteria are for a judge: --check grade or --check compare")
+    if check not in JUDGED and (rubric or criteria or verdict != "json"):
+        raise HowgoodError("-P rubric, criteria and verdict are for a judge: --check grade or --check compare")
     outputs = judged(check, verdict=verdict, **judging) if judging else CHECKS[check]
     return Benchmark(inputs=Inputs(form.instance, (source,)), call=call, outputs=outputs, interpret=Mean())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -21,12 +21,15 @@ ALIKE = 0.5
 
 
 class Case(NamedTuple):
-    """What was judged of one trial: the answer, the baseline's (None where the answer stood alone), the verdicts."""
+    """What was judged of one trial: the answer, the baseline's (None where the answer stood alone), the verdicts.
+    Trials of one `cluster` (None: of one id) are not independent."""
 
     id: str
     answer: str
     baseline: str | None
     verdicts: tuple[Verdict, ...]
+    epoch: int = 0
+    cluster: str | None = None
 
 
 class JudgeReport(Struct, frozen=True):
@@ -88,41 +91,40 @@ def _report(name: str, cases: Sequence[Case], system: str, names: Sequence[str])
     for _, verdict in said:
         if verdict.problem:
             problems[verdict.problem] += 1
-    pairs, preferred = [], dict[str, float]()
+    pairs: list[tuple[Case, float, float]] = []
+    preferred: list[tuple[Case, float]] = []
     for case in cases:
         mine = [verdict for verdict in case.verdicts if verdict.judge == name and "preference" in verdict.values]
         both = {verdict.first: verdict.values["preference"] for verdict in mine}
         if both.keys() == {True, False}:
-            pairs.append((both[True], both[False]))
+            pairs.append((case, both[True], both[False]))
         if mine:
-            preferred[case.id] = sum(verdict.values["preference"] for verdict in mine) / len(mine)
-    same = [float((a > 0.5) - (a < 0.5) == (b > 0.5) - (b < 0.5)) for a, b in pairs]
+            preferred.append((case, sum(verdict.values["preference"] for verdict in mine) / len(mine)))
+    same = [(case, float((a > 0.5) - (a < 0.5) == (b > 0.5) - (b < 0.5))) for case, a, b in pairs]
     return JudgeReport(
         judge=name,
         verdicts=len(said),
         unread=sum(problems.values()),
         problems=dict(sorted(problems.items(), key=lambda one: -one[1])),
         consistent=_share("consistent", same, "the same winner in both orders"),
-        first=_share("first", [(a + 1 - b) / 2 for a, b in pairs], "mean preference for what stands first"),
-        longer=_liked("longer", cases, preferred, lambda text: float(len(text))),
-        lists=_liked("lists", cases, preferred, lambda text: float(has_list(text))),
+        first=_share(
+            "first", [(case, (a + 1 - b) / 2) for case, a, b in pairs], "mean preference for what stands first"
+        ),
+        longer=_liked("longer", preferred, lambda text: float(len(text))),
+        lists=_liked("lists", preferred, lambda text: float(has_list(text))),
         own=_own(name, cases, system, names),
         same_family=family(name) == family(system),
     )
 
 
-def _liked(
-    name: str, cases: Sequence[Case], preferred: dict[str, float], measure: Callable[[str], float]
-) -> Estimate | None:
+def _liked(name: str, preferred: Sequence[tuple[Case, float]], measure: Callable[[str], float]) -> Estimate | None:
     """The share of comparisons that the answer with more of something won, ties half."""
     found = []
-    for case in cases:
-        if case.id in preferred and case.baseline is not None:
-            more = measure(case.answer) - measure(case.baseline)
-            if more:
-                liked = preferred[case.id]
-                won = float(liked > 0.5) if liked != 0.5 else 0.5
-                found.append(won if more > 0 else 1 - won)
+    for case, liked in preferred:
+        more = measure(case.answer) - measure(case.baseline) if case.baseline is not None else 0.0
+        if more:
+            won = float(liked > 0.5) if liked != 0.5 else 0.5
+            found.append((case, won if more > 0 else 1 - won))
     return _share(name, found, "ties half") if len(found) >= FEWEST else None
 
 
@@ -136,7 +138,7 @@ def _own(name: str, cases: Sequence[Case], system: str, names: Sequence[str]) ->
         means = _means(case.verdicts)
         rest = [means[other] for other in others if other in means]
         if name in means and rest:
-            differences.append(means[name] - sum(rest) / len(rest))
+            differences.append((case, means[name] - sum(rest) / len(rest)))
     return _mean("own", differences, f"paired with {', '.join(others)}, t")
 
 
@@ -163,31 +165,36 @@ def _agreement(cases: Sequence[Case], names: Sequence[str]) -> Estimate | None:
         return None
 
 
-def _share(name: str, values: Sequence[float], method: str) -> Estimate | None:
+def _share(name: str, values: Sequence[tuple[Case, float]], method: str) -> Estimate | None:
     if not values:
         return None
-    import numpy as np
-
-    found = np.array(values, float)
-    spread = statistics.mean_se(found)
-    low, high = statistics.share_interval(spread, statistics.is_binary(found), clustered=False)
+    spread, binary, clustered = _spread(values)
+    low, high = statistics.share_interval(spread, binary, clustered)
     return Estimate(name, spread.value, spread.se, low, high, len(values), f"{method}, Wilson", percent=True)
 
 
-def _mean(name: str, values: Sequence[float], method: str) -> Estimate | None:
-    import numpy as np
-
+def _mean(name: str, values: Sequence[tuple[Case, float]], method: str) -> Estimate | None:
     if len(values) < 2:
         return None
-    spread: Spread = statistics.mean_se(np.array(values, float))
+    spread, *_ = _spread(values)
     return Estimate(name, spread.value, spread.se, *statistics.t_interval(spread), len(values), method)
+
+
+def _spread(values: Sequence[tuple[Case, float]]) -> tuple[Spread, bool, bool]:
+    """The mean of the values with its error, whether all are 0 or 1, and whether some are not independent."""
+    import numpy as np
+
+    found = np.array([value for _, value in values], float)
+    units = [case.cluster or case.id for case, _ in values]
+    clustered = len(set(units)) < len(units)
+    spread = statistics.mean_se(found, clusters=np.unique(units, return_inverse=True)[1] if clustered else None)
+    return spread, statistics.is_binary(found), clustered
 
 
 def _warnings(reports: Sequence[JudgeReport], agree: Estimate | None, texts: Sequence[str]) -> Iterable[str]:
     written = [text for text in texts if text]
     if len(written) >= FEWEST:
-        most = max(set(written), key=written.count)
-        share = written.count(most) / len(written)
+        share = Counter(written).most_common(1)[0][1] / len(written)
         if share > ALIKE:
             yield (
                 f"{share:.0%} of the answers are one and the same text: a constant answer can win by speaking to the "

@@ -179,9 +179,9 @@ def _out_of_fold(x: Floats, y: Floats, weight: Floats, c: float) -> list[float]:
 @dataclass(frozen=True)
 class LengthControlled:
     """The length-controlled win rate of the scores `preference`, `length`, `baseline_length` and (where there is one)
-    `difficulty`. `anchors` are used where they fit the baseline and the judge. With `as_upstream`
-    it is computed as AlpacaEval's code does (see `upstream`). Empty where three instructions or more are not there, or
-    all lengths are alike."""
+    `difficulty`. `anchors` are those of the baseline, by AlpacaEval's judge, whoever judges here. With `as_upstream`,
+    which takes anchors, it is computed as AlpacaEval's code does (see `upstream`). Empty where three instructions or
+    more are not there, or all lengths are alike."""
 
     anchors: Anchors | None = None
     as_upstream: bool = False
@@ -210,7 +210,7 @@ class LengthControlled:
         return {
             "kind": "length_controlled",
             "anchors": 0 if self.anchors is None else len(self.anchors.preference),
-            "compat": "upstream" if self.as_upstream else "none",
+            "compat": "upstream" if self.as_upstream and self.anchors is not None else "none",
         }
 
 

@@ -27,7 +27,11 @@ class Final(Around):
 
     async def judged(self, instance: Instance, prediction: Prediction) -> Score:
         read = _read(prediction)
-        return _told(await self.inner.judged(instance, read), read, prediction)
+        score = await self.inner.judged(instance, read)
+        told = _told(
+            score, read, prediction
+        )  # no answer is the worst there is on the judges' scale, which may not be 0
+        return msgspec.structs.replace(told, values=score.values) if self.judges else told
 
     def describe(self) -> dict[str, Any]:
         return self.inner.describe() | {"read": "after the last 'Answer:' (version 1)"}

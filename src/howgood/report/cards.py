@@ -69,6 +69,8 @@ def inputs(run: Run) -> str:
             f"{how} sample with seed {sample.get('seed', 0)}"
         )
     asked = f", each asked {epochs} times" if epochs > 1 else ""
+    if perturbed := [name for name in sample.get("perturb", ()) if name not in ("seed", "version")]:
+        asked += f", and again in other ways ({', '.join(perturbed)}), which the headline leaves out"
     split = f", split {data['split']}" if data.get("split") else ""
     revision = f", {_revision(str(data['revision']))}" if data.get("revision") else ""
     content = f" Content digest {data['digest']}." if data.get("digest") else ""
@@ -135,7 +137,7 @@ def outputs(run: Run) -> str:
     elif kind == "surprise":
         how = WORD_COUNTS.get(str(rules.get("words")), str(rules.get("words")))
         return f"The surprise of every token is added up (nats), and tokens, bytes and words are counted; {how}."
-    elif kind in ("graded", "pairwise"):
+    elif kind in ("graded", "pairwise", "examiner"):
         return _judged(rules)
     elif kind == "instructions":
         fixed = " Counting # or ! is never followed (compat upstream)." if rules.get("compat") == "upstream" else ""
@@ -193,6 +195,8 @@ def command(run: Run) -> str | None:
         words += ["--method", method]
     for judge in options.get("judges", ()):
         words += ["--judge", judge]
+    for perturbation in options.get("perturb", ()):
+        words += ["--perturb", perturbation]
     for name in ("limit", "items", "sample", "epochs", "seed", "data", "score", "budget"):
         if options.get(name) is not None:
             words += [f"--{name}", str(options[name])]
@@ -316,10 +320,13 @@ def _judged(rules: dict[str, Any]) -> str:
     jury = f"{names[0]} judges" if len(names) == 1 else f"A jury judges, each counting the same: {', '.join(names)}"
     if rules["kind"] == "graded":
         how = f"it gives a grade from {rules['low']:g} to {rules['high']:g}"
+    elif rules["kind"] == "examiner":
+        how = "it says whether the answer is the right one"
     else:
         orders = "in both orders" if rules.get("orders") == "both" else "in one order"
         how = f"it chooses between the answer and the baseline's, shown {orders}"
-    read = "probabilities of its verdict" if rules.get("verdict") == "logprobs" else "JSON that it writes"
+    ways = {"logprobs": "probabilities of its verdict", "brackets": "double brackets that it ends with"}
+    read = ways.get(str(rules.get("verdict")), "JSON that it writes")
     data = "are shown as data, which cannot speak to it" if rules.get("answers_as_data") else "stand in its prompt bare"
     return (
         f"{jury}: {how}, read from the {read}; answers {data}. Prompt: {rules.get('template')}. A verdict that cannot "

@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from howgood.core.errors import HowgoodError
-from howgood.core.types import Prompt, Trial
+from howgood.core.types import Message, Prompt, Trial
+from howgood.models.base import text_of
 from howgood.runs import journal
 
 if TYPE_CHECKING:
@@ -148,6 +149,17 @@ def to_row(trial: Trial) -> dict[str, Any]:
 def as_text(prompt: Prompt) -> str:
     """Raw text as it is; a conversation as JSON."""
     return prompt if isinstance(prompt, str) else msgspec.json.encode(prompt).decode()
+
+
+def said(row: dict[str, Any]) -> tuple[str, str]:
+    """What was asked and what was answered, of a row with `input`, `text`, `metadata` and `transcript`: in a
+    conversation whose turns the instance has, all that the user said, and all answers."""
+    if not row["transcript"] or "turns" not in msgspec.json.decode(row["metadata"] or "{}"):
+        return row["input"], row["text"] or ""
+    turns = msgspec.json.decode(row["transcript"], type=tuple[Message, ...])
+    asked = msgspec.json.decode(row["input"], type=tuple[Message, ...])
+    answers = (text_of(turn) for turn in turns if turn.role == "assistant")
+    return as_text((*asked, *(turn for turn in turns if turn.role == "user"))), "\n\n".join(answers)
 
 
 class ScoreHead(Struct):

@@ -67,8 +67,8 @@ class Item(Struct, frozen=True):
 def task_of(run: SavedRun) -> Task:
     """What there is to label in a run."""
     rules, score = run.rules.outputs, columns.score_names(run.columns)[0]
-    if rules.get("kind") == "pairwise":
-        return Task("preference", score, 0.0, 1.0)
+    if rules.get("kind") == "pairwise":  # whose headline may be on another scale
+        return Task("preference", "preference", 0.0, 1.0)
     if rules.get("kind") == "graded":
         return Task("grade", score, float(rules["low"]), float(rules["high"]))
     return Task("right", score, 0.0, 1.0)
@@ -78,13 +78,17 @@ def sample(run: SavedRun, n: int) -> list[tuple[str, int]]:
     """The trials to be labelled, the same for all who label this run: the first n of a random order, so that a larger
     n holds the smaller. A random sample is what `calibrate` needs. Trials without an answer have nothing to show.
     Raises `HowgoodError` where none has one."""
-    frame = run.read(["id", "epoch", "text", "outcome"])
-    rows = frame.iter_rows()
-    shown = [(name, epoch) for name, epoch, text, outcome in rows if text and text.strip() and outcome != "failed"]
+    shown = answered(run)
     if not shown:
         raise HowgoodError(f"run {run.id} has no written answers, so there is nothing to label")
     random.Random(run.id).shuffle(shown)
     return shown[:n]
+
+
+def answered(run: SavedRun) -> list[tuple[str, int]]:
+    """The trials that have a written answer."""
+    rows = run.read(["id", "epoch", "text", "outcome"]).iter_rows()
+    return [(name, epoch) for name, epoch, text, outcome in rows if text and text.strip() and outcome != "failed"]
 
 
 def items(run: SavedRun, annotator: str, n: int) -> Iterator[Item]:
@@ -102,16 +106,17 @@ def _items(run: SavedRun, annotator: str, left: Sequence[tuple[str, int]]) -> It
     import polars as pl
 
     kind = task_of(run).kind
-    frame = run.read(["id", "epoch", "input", "text", "targets", "choices", "gold"])
+    frame = run.read(["id", "epoch", "input", "text", "metadata", "transcript", "targets", "choices", "gold"])
     for name, epoch in left:
         row = frame.filter((pl.col("id") == name) & (pl.col("epoch") == epoch)).row(0, named=True)
+        question, answer = columns.said(row)
         if kind != "preference":
             target = " | ".join(row["targets"] or [row["choices"][place] for place in row["gold"]]) or None
-            yield Item(name, epoch, row["input"], (row["text"],), target if kind == "right" else None, None)
+            yield Item(name, epoch, question, (answer,), target if kind == "right" else None, None)
             continue
         first = random.Random(f"{run.id}/{annotator}/{name}/{epoch}").random() < 0.5
-        pair = (row["text"], row["targets"][0])
-        yield Item(name, epoch, row["input"], pair if first else pair[::-1], None, first)
+        pair = (answer, row["targets"][0])
+        yield Item(name, epoch, question, pair if first else pair[::-1], None, first)
 
 
 def preferred(choice: Literal["1", "2", "tie"], first: bool) -> float:
@@ -177,15 +182,17 @@ class Calibrated(Struct, frozen=True):
 
 
 def calibrate(run: SavedRun) -> Calibrated:
-    """What people would say of all answers, from those that they labelled and the run's own verdicts on all
-    (prediction-powered inference, see `interpret/ppi.py`). Of several annotators of a trial the mean counts. Raises
-    `HowgoodError` where fewer than two trials are labelled."""
+    """What people would say of all written answers, from those that they labelled and the run's own verdicts on all
+    (prediction-powered inference, see `interpret/ppi.py`). Of several annotators of a trial the mean counts. Trials
+    without an answer are left out, since none of them can be among those that people are shown. Raises `HowgoodError`
+    where fewer than two trials are labelled."""
     task, labels = task_of(run), [label for label in read(run) if label.value is not None]
     values: dict[tuple[str, int], list[float]] = {}
     for label in labels:
         values.setdefault((label.id, label.epoch), []).append(float(label.value or 0.0))
     frame = run.read(["id", "epoch", task.score])
-    judged = {(row[0], row[1]): float(row[2]) for row in frame.iter_rows() if row[2] is not None}
+    shown = set(answered(run))
+    judged = {row[:2]: float(row[2]) for row in frame.iter_rows() if row[2] is not None and row[:2] in shown}
     both = [key for key in judged if key in values]
     if len(both) < 2:
         raise HowgoodError(

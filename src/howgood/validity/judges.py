@@ -20,7 +20,7 @@ from howgood.interpret.judging import Audit, Case, audit
 from howgood.models.base import TRIAL
 from howgood.outputs.base import Outputs, present
 from howgood.outputs.judge.base import Judged
-from howgood.runs.columns import score_names
+from howgood.runs.columns import said
 from howgood.runs.plan import UNNAMED, Options, make_plan
 from howgood.runs.store import SavedRun
 
@@ -49,14 +49,14 @@ def cases_of(run: SavedRun) -> list[Case]:
     """A run's judged trials. Raises `HowgoodError` where no judge was asked."""
     if not run.verdicts:
         raise HowgoodError(f"no judge was asked in run {run.id}; run with --judge, or another benchmark")
-    frame = run.read(["id", "text", "targets", "verdicts"])
+    frame = run.read(["id", "epoch", "cluster", "input", "text", "metadata", "transcript", "targets", "verdicts"])
     pairwise = run.rules.outputs.get("kind") == "pairwise"
     found = []
     for row in frame.iter_rows(named=True):
         if row["verdicts"]:
             verdicts = msgspec.json.decode(row["verdicts"], type=tuple[Verdict, ...])
             baseline = row["targets"][0] if pairwise and row["targets"] else None
-            found.append(Case(row["id"], row["text"] or "", baseline, verdicts))
+            found.append(Case(row["id"], said(row)[1], baseline, verdicts, row["epoch"], row["cluster"]))
     return found
 
 
@@ -101,24 +101,26 @@ async def try_judges(run: SavedRun, n: int, seed: int = 0) -> Trials:
     plan = make_plan(run.benchmark, model, run.parameters, options)
     outputs = plan.benchmark.outputs
     judged = _judged(outputs)
-    frame = run.read(["id", "epoch", "text", "outcome", *score_names(run.columns)[:1]])
-    rows = [row for row in frame.iter_rows(named=True) if row["text"] and row["outcome"] not in ("failed", "unjudged")]
-    chosen = {row["id"]: row for row in random.Random(seed).sample(rows, min(n, len(rows)))}
-    before = {case.id: case.verdicts for case in cases_of(run) if case.id in chosen}
+    before = {(case.id, case.epoch): case.verdicts for case in cases_of(run)}
+    frame = run.read(["id", "variant", "epoch", "text", "transcript"])
+    rows = [row for row in frame.iter_rows(named=True) if (row["id"], row["epoch"]) in before and not row["variant"]]
+    chosen: dict[str, list[dict[str, Any]]] = {}
+    asked = random.Random(seed).sample(rows, min(n, len(rows)))
+    for row in asked:
+        chosen.setdefault(row["id"], []).append(row)
     again: dict[str, list[float]] = {}
     fooled: dict[str, list[bool]] = {}
     replies: list[Prediction] = []
     async with present(judged.judges):
-        for _, instance in plan.originals():
-            if instance.id not in chosen:
-                continue
-            TRIAL.set((instance.id, AGAIN))
-            answer = Prediction(text=chosen[instance.id]["text"], stop_reason="stop")
-            for one, other in _paired(before[instance.id], await _verdicts(judged, instance, answer)):
+        for instance, row in ((it, row) for _, it in plan.originals() for row in chosen.get(it.id, ())):
+            TRIAL.set((instance.id, AGAIN + row["epoch"]))
+            answer, planted = _answers(row)
+            verdicts = await _verdicts(outputs, instance, answer)
+            replies += [verdict.reply for verdict in verdicts]
+            for one, other in _paired(before[row["id"], row["epoch"]], verdicts):
                 again.setdefault(one.judge, []).append(abs(_headline(one) - _headline(other)))
-                replies.append(other.reply)
-            worst, best = judged.scale
-            for verdict in await _verdicts(judged, instance, Prediction(text=CANARY, stop_reason="stop")):
+            worst, best = judged.verdict_scale
+            for verdict in await _verdicts(judged, instance, planted):
                 replies.append(verdict.reply)
                 if verdict.values:
                     fooled.setdefault(verdict.judge, []).append(_headline(verdict) > (worst + best) / 2)
@@ -128,7 +130,7 @@ async def try_judges(run: SavedRun, n: int, seed: int = 0) -> Trials:
         None if None in costs else sum(cost for cost in costs if cost is not None),
     )
     return Trials(
-        len(chosen),
+        len(asked),
         {judge: fmean(found) for judge, found in again.items()},
         {judge: (sum(found), len(found)) for judge, found in fooled.items()},
         paid,
@@ -144,7 +146,17 @@ def _judged(outputs: Outputs) -> Judged:
     return outputs
 
 
-async def _verdicts(outputs: Judged, instance: Instance, prediction: Prediction) -> tuple[Verdict, ...]:
+def _answers(row: dict[str, Any]) -> tuple[Prediction, Prediction]:
+    """The answer of a trial, and a planted one that stands wherever it does."""
+    turns = msgspec.json.decode(row["transcript"] or "[]", type=tuple[Message, ...])
+    planted = tuple(Message(turn.role, CANARY) if turn.role == "assistant" else turn for turn in turns)
+    return (
+        Prediction(text=row["text"], transcript=turns, stop_reason="stop"),
+        Prediction(text=CANARY, transcript=planted, stop_reason="stop"),
+    )
+
+
+async def _verdicts(outputs: Outputs, instance: Instance, prediction: Prediction) -> tuple[Verdict, ...]:
     try:
         return (await outputs.judged(instance, prediction)).verdicts
     except RequestError as error:

@@ -7,10 +7,11 @@ import io
 import random
 import re
 from functools import cache
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from howgood.calls.generation import Generation
-from howgood.core.errors import DataError
+from howgood.core.errors import DataError, HowgoodError
 from howgood.core.registry import benchmark
 from howgood.core.types import Instance
 from howgood.inputs.base import Inputs, Row
@@ -59,8 +60,8 @@ CHATML = re.compile(r"<\|im_start\|>(\w+)\n(.*?)\n?<\|im_end\|>", re.DOTALL)
     deviations=(
         "Both orders are judged; -P compat=upstream shows one, drawn as upstream does.",
         "The regression on length has no penalty, which moves the rate by at most 0.15 points, and joins difficulties "
-        "by instruction, not by place, which moves models with missing answers by up to 2.8; -P compat=upstream does "
-        "as upstream.",
+        "by instruction, not by place, which moves models with missing answers by up to 2.8; -P compat=upstream takes "
+        "the penalty (and joins by instruction all the same).",
         "Where the published prompt is out of reach the judge is asked in our own words (the rules say which). In ours "
         "answers stand as data that cannot speak to the judge: -P prompt=howgood.",
         "Difficulties and the rows that anchor the slope of length were fitted for the judge GPT-4 Turbo against "
@@ -90,6 +91,8 @@ def alpacaeval(
         raise DataError("-P prompt=official asks for one letter and is read by its probabilities; leave out -P verdict")
     own = baseline == BASELINE
     anchors = read_anchors() if own else None
+    if upstream:
+        need_upstream(own)
     outputs = Pairwise(
         judge=JUDGE,
         temperature=1.0 if official else 0.0,
@@ -99,13 +102,26 @@ def alpacaeval(
         orders=second_by_lot if upstream else "both",
         extra=difficulty if own and difficulties() is not None else None,
     )
-    length_controlled = LengthControlled(anchors, upstream)
     return Benchmark(
         inputs=Inputs(to_instance, (local, *hub)),
         call=Generation(max_tokens=2048),
         outputs=outputs,
-        interpret=Several(length_controlled, Mean("preference", others=False), Mean("consistent", others=False)),
+        interpret=Several(
+            LengthControlled(anchors, upstream),
+            Mean("preference", others=False),
+            *(() if upstream else (Mean("consistent", others=False),)),
+        ),
     )
+
+
+def need_upstream(own: bool) -> None:
+    """Raises `HowgoodError` where the length control of upstream cannot be had."""
+    if not own:
+        raise DataError(f"-P compat=upstream goes with the baseline {BASELINE}, which its side files were fitted for")
+    DIFFICULTY.needed()
+    ANCHORS.needed()
+    if find_spec("sklearn") is None:
+        raise HowgoodError("-P compat=upstream needs scikit-learn: pip install scikit-learn")
 
 
 def to_instance(row: Row, index: int) -> Instance:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
+import msgspec
+
+from howgood.calls.methods.base import NO_ANSWER
+from howgood.core.text import digest
 from howgood.core.types import Instance, Prediction, Verdict
 from howgood.models.base import text_of
 from howgood.outputs.judge import Graded, Pairwise, Question, Template
-from howgood.outputs.judge.base import is_silent
 from howgood.outputs.judge.base import mean as mean_of
 from howgood.outputs.judge.reading import Unreadable, grade, reply_text
 
@@ -29,13 +33,16 @@ The user's second question:
 
 The assistant's answer:
 {answer_2}"""
+REFERENCES = (
+    "\n\nA reference for the first answer:\n{ref_answer_1}",
+    "\n\nA reference for the second answer:\n{ref_answer_2}",
+)
 ASK_GRADE = "Explain in a few sentences, then end with the grade from 1 to 10 in double brackets: [[5]]."
 
 
 def turns_of(instance: Instance, prediction: Prediction) -> dict[str, str]:
     """Questions and answers of the two turns."""
-    answers = [text_of(message) for message in prediction.transcript if message.role == "assistant"]
-    answers = (answers or [prediction.text or ""]) + [""]
+    answers = [*answers_of(prediction), ""]
     assert not isinstance(instance.input, str)
     references = (*instance.metadata["references"], "", "")
     return {
@@ -46,6 +53,17 @@ def turns_of(instance: Instance, prediction: Prediction) -> dict[str, str]:
         "ref_answer_1": references[0],
         "ref_answer_2": references[1],
     }
+
+
+def answers_of(prediction: Prediction) -> list[str]:
+    """The answer of each turn."""
+    answers = [text_of(message) for message in prediction.transcript if message.role == "assistant"]
+    return ["" if answer == NO_ANSWER else answer for answer in answers] or [prediction.text or ""]
+
+
+def are_silent(prediction: Prediction) -> bool:
+    """Whether there is no answer in any turn."""
+    return not any(answer.strip() for answer in answers_of(prediction))
 
 
 def chosen(prompts: tuple[tuple[str, str, str], ...], name: str) -> Template | None:
@@ -65,14 +83,14 @@ class TwoGrades(Graded):
     """The grades of both turns; `score` is their mean. The second is asked for with the whole conversation."""
 
     prompts: tuple[tuple[str, str, str], ...] = ()
-    shows: tuple[str, ...] = field(default=("question_1", "answer_1", "question_2", "answer_2", "ref_answer_1"))
+    shows: tuple[str, ...] = field(
+        default=("question_1", "answer_1", "question_2", "answer_2", "ref_answer_1", "ref_answer_2")
+    )
 
     def questions(self, instance: Instance, prediction: Prediction) -> tuple[Question, ...]:
-        if is_silent(prediction):
+        if are_silent(prediction):
             return ()
-        parts, math = turns_of(instance, prediction), "-math" if is_referenced(instance) else ""
-        first = chosen(self.prompts, f"single{math}-v1") or self._own(1, bool(math))
-        second = chosen(self.prompts, f"single{math}-v1-multi-turn") or self._own(2, bool(math))
+        parts, (first, second) = turns_of(instance, prediction), self._words(is_referenced(instance))
         one = first.fill(parts | {"question": parts["question_1"], "answer": parts["answer_1"]})
         return (Question(one), Question(second.fill(parts))) if parts["question_2"] else (Question(one),)
 
@@ -95,14 +113,21 @@ class TwoGrades(Graded):
         return Prediction(text=f"Rating: [[{self.high if right else self.low:g}]]")
 
     def describe(self) -> dict[str, Any]:
-        words = [template for template in (chosen(self.prompts, "single-v1"), self._own(1, False)) if template]
-        return super().describe() | words[0].describe()
+        return _told(super().describe(), [*self._words(False), *self._words(True)])
+
+    def _words(self, reference: bool) -> tuple[Template, Template]:
+        """What is asked about the first turn, and about the second."""
+        name = "single-math-v1" if reference else "single-v1"
+        return (
+            chosen(self.prompts, name) or self._own(1, reference),
+            chosen(self.prompts, f"{name}-multi-turn") or self._own(2, reference),
+        )
 
     def _own(self, turn: int, reference: bool) -> Template:
         what = "the first answer" if turn == 1 else "the second answer"
-        held = "\n\nA reference for the first answer:\n{ref_answer_1}" if reference else ""
+        held = REFERENCES[:turn] if reference else ()
         shown = CONVERSATION if turn == 2 else CONVERSATION.partition("\n\nThe user's second")[0]
-        text = f"{shown}{held}\n\nGrade {what}: is it right, helpful and to the point? {ASK_GRADE}"
+        text = f"{shown}{''.join(held)}\n\nGrade {what}: is it right, helpful and to the point? {ASK_GRADE}"
         return Template("howgood MT-Bench grade (version 1)", text, "You grade answers.", guarded=self.shows)
 
 
@@ -113,7 +138,7 @@ class TwoConversations(Pairwise):
     prompts: tuple[tuple[str, str, str], ...] = ()
 
     def questions(self, instance: Instance, prediction: Prediction) -> tuple[Question, ...]:
-        if is_silent(prediction) or not any(instance.metadata["baseline"]):
+        if are_silent(prediction) or not any(instance.metadata["baseline"]):
             return ()
         return tuple(self._question(instance, prediction, first) for first in (True, False))
 
@@ -125,11 +150,14 @@ class TwoConversations(Pairwise):
         return {"preference": liked if question.first else 1 - liked}
 
     def values(self, instance: Instance, prediction: Prediction, verdicts: Sequence[Verdict]) -> dict[str, float]:
-        values = super().values(instance, prediction, verdicts)
-        decided = (
-            values["preference"] if values["preference"] in (0.0, 1.0) or len({v.judge for v in verdicts}) > 1 else 0.5
-        )
-        return values | {"preference": decided}
+        whole = msgspec.structs.replace(prediction, text="\n\n".join(answers_of(prediction)))
+        values = super().values(instance, whole, verdicts)
+        liked: dict[str, set[float]] = {}
+        for verdict in verdicts:
+            liked.setdefault(verdict.judge, set()).add(verdict.values["preference"])
+        if liked:  # each judge has one verdict: what it says in both orders, or a tie
+            values["preference"] = fmean(found.pop() if len(found) == 1 else 0.5 for found in liked.values())
+        return values
 
     def imagined(self, question: Question, right: bool) -> Prediction:
         return Prediction(text="[[A]]" if bool(question.first) == right else "[[B]]")
@@ -141,18 +169,37 @@ class TwoConversations(Pairwise):
         parts = ours | {
             f"answer_{side}_{turn + 1}": pairs[place][turn] for place, side in enumerate("ab") for turn in (0, 1)
         }
-        math = "-math-v1" if is_referenced(instance) else "-v2"
-        return Question((chosen(self.prompts, f"pair{math}-multi-turn") or self._own()).fill(parts), first)
+        return Question(self._words(is_referenced(instance)).fill(parts), first)
 
-    def _own(self) -> Template:
+    def _words(self, reference: bool) -> Template:
+        name = "pair-math-v1-multi-turn" if reference else "pair-v2-multi-turn"
+        return chosen(self.prompts, name) or self._own(reference)
+
+    def _own(self, reference: bool) -> Template:
         sides = [
             f"Conversation {side.upper()}:\n\n"
             + CONVERSATION.replace("{answer_1}", f"{{answer_{side}_1}}").replace("{answer_2}", f"{{answer_{side}_2}}")
             for side in "ab"
         ]
         ask = "Compare the assistants' answers, then end with [[A]], [[B]], or [[C]] for a tie."
-        shows = ("question_1", "question_2", *(f"answer_{side}_{turn}" for side in "ab" for turn in (1, 2)))
-        return Template("howgood MT-Bench pair (version 1)", "\n\n".join([*sides, ask]), "You are fair.", guarded=shows)
+        held = "".join(REFERENCES) if reference else ""
+        shows = (
+            "question_1",
+            "question_2",
+            "ref_answer_1",
+            "ref_answer_2",
+            *(f"answer_{side}_{turn}" for side in "ab" for turn in (1, 2)),
+        )
+        return Template(
+            "howgood MT-Bench pair (version 1)", "\n\n".join(sides) + f"{held}\n\n{ask}", "You are fair.", guarded=shows
+        )
 
     def describe(self) -> dict[str, Any]:
-        return super().describe() | (chosen(self.prompts, "pair-v2-multi-turn") or self._own()).describe()
+        return _told(super().describe(), [self._words(False), self._words(True)])
+
+
+def _told(rules: dict[str, Any], words: Sequence[Template]) -> dict[str, Any]:
+    """The rules of outputs that have no rubric, ask in these words, and are answered in brackets."""
+    rules = {name: value for name, value in rules.items() if name not in ("rubric", "key", "labels")}
+    digests = digest([template.describe()["template_digest"] for template in words])
+    return rules | words[0].describe() | {"template_digest": digests, "verdict": "brackets"}

@@ -51,7 +51,8 @@ class Examiner(Judged):
         return () if is_silent(prediction) else (Question(WORDS.fill(told(instance, prediction, WORDS))),)
 
     def read(self, question: Question, reply: Prediction) -> dict[str, float]:
-        return {"acc": label(json_object(reply_text(reply), "correct")["correct"], {"yes": 1.0, "no": 0.0})}
+        said = json_object(reply_text(reply), "correct")["correct"]
+        return {"acc": label(said.lower() if isinstance(said, str) else said, {"yes": 1.0, "no": 0.0})}
 
     def values(self, instance: Instance, prediction: Prediction, verdicts: Sequence[Verdict]) -> dict[str, float]:
         if not verdicts:

@@ -22,6 +22,8 @@ from howgood.models.base import Capabilities, Model, split_thinking
 from howgood.outputs.base import Outputs
 
 G = TypeVar("G", bound=Generate)
+NO_ANSWER = "(no answer)"
+"""What stands in a conversation where a model said nothing."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def said(prediction: Prediction) -> tuple[Message, ...]:
     """What a model said, as a conversation goes on with it. Some servers take no empty turn."""
     answer = own_words(prediction)
     if not answer.strip() and not prediction.tool_calls:
-        answer = "(no answer)"
+        answer = NO_ANSWER
     return prediction.transcript or (Message("assistant", answer, prediction.tool_calls),)
 
 

@@ -71,6 +71,11 @@ class Judged(Outputs):
         """The worst and the best value that the headline can have."""
 
     @property
+    def verdict_scale(self) -> tuple[float, float]:
+        """The worst and the best value that one verdict can have."""
+        return self.scale
+
+    @property
     def by_logprobs(self) -> bool:
         """Whether verdicts are read from log-probabilities, which not every judge gives."""
         return False
@@ -110,17 +115,21 @@ class Judged(Outputs):
         return self.score(instance, prediction, ())
 
     async def judged(self, instance: Instance, prediction: Prediction) -> Score:
-        """Ask every judge every question at once. Raises `RequestError` where one cannot be asked."""
+        """Ask every judge every question at once. Where one did not answer the trial has failed, and keeps what the
+        others said, which was paid for; raises `RequestError` where that judge cannot be asked at all."""
         asked = [(judge, question) for judge in self.judges for question in self.questions(instance, prediction)]
         replies = await asyncio.gather(*(self._ask(*one) for one in asked), return_exceptions=True)
-        for reply in replies:
-            if isinstance(reply, BaseException):
-                raise reply
+        lost = [reply for reply in replies if isinstance(reply, BaseException)]
+        for error in lost:
+            if not isinstance(error, RequestError) or error.fatal:
+                raise error
         verdicts = [
             self.verdict(judge.name, question, reply)
             for (judge, question), reply in zip(asked, replies, strict=True)
             if isinstance(reply, Prediction)
         ]
+        if lost:
+            return Score({}, "failed", explanation=str(lost[0]), verdicts=tuple(verdicts))
         return self.score(instance, prediction, verdicts)
 
     def verdict(self, judge: str, question: Question, reply: Prediction) -> Verdict:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, Literal
 
+from howgood.core.errors import HowgoodError
 from howgood.core.types import Instance, Prediction, Token, Verdict
 from howgood.outputs.judge.base import Judged, Question, is_silent, mean, told
 from howgood.outputs.judge.reading import grade, json_object, reply_text, weights
@@ -59,6 +60,10 @@ class Graded(Judged):
     key: str = "score"
     shows: tuple[str, ...] = field(default=("question", "history", "reference", "checklist", "answer"))
 
+    def __post_init__(self) -> None:
+        if self.by_logprobs and not (self.low == int(self.low) and self.high == int(self.high) <= 9 and self.low >= 0):
+            raise HowgoodError("verdict_by='logprobs' reads one digit; give a scale of whole numbers from 0 to 9")
+
     @property
     def scale(self) -> tuple[float, float]:
         return float(self.low), float(self.high)
@@ -80,7 +85,7 @@ class Graded(Judged):
 
     def read(self, question: Question, reply: Prediction) -> dict[str, float]:
         if self.by_logprobs:
-            given = weights(reply.tokens, tuple(self._digits()))
+            given = weights(reply, tuple(self._digits()))
             total = sum(given.values())
             return {"score": sum(int(digit) * weight for digit, weight in given.items()) / total}
         text = reply_text(reply)
@@ -104,7 +109,7 @@ class Graded(Judged):
         return Prediction(text=json.dumps({"reasons": "", **dict.fromkeys(names, best)}))
 
     def describe(self) -> dict[str, Any]:
-        scale = {"low": self.low, "high": self.high, "verdict": self.verdict_by}
+        scale = {"low": self.low, "high": self.high, "verdict": self.verdict_by, "key": self.key}
         rules = {"kind": "graded", "version": 1, **scale, **self.words().describe(), **super().describe()}
         if self.template is None:
             rules["rubric"] = self._rubric()

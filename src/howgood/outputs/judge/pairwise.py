@@ -51,9 +51,9 @@ class Pairwise(Judged):
     `orders` is "both", or a function from an instance to whether the judged answer is shown first, where a protocol
     shows one order alone. A verdict is a label of `labels` under `key` in a JSON object, or (`verdict_by` "logprobs")
     the probability of the first of the two `names` against the second at the first token. An empty answer loses to one
-    that is not, without a judge. The values are `preference`, `consistent` (1 where all verdicts of a judge favour the
-    same answer, or none does; the share of judges for which that is so), and the `length` of both answers in
-    characters, which preferences lean on.
+    that is not, without a judge. The values are `preference`, with both orders `consistent` (1 where all verdicts of a
+    judge favour the same answer, or none does, or none was asked; the share of judges for which that is so), and the
+    `length` of both answers in characters, which preferences lean on. `extra` adds what is known of an instance.
     """
 
     baseline: Callable[[Instance], str] = first_target
@@ -72,6 +72,10 @@ class Pairwise(Judged):
         return 0.0, 1.0
 
     @property
+    def verdict_scale(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    @property
     def by_logprobs(self) -> bool:
         return self.verdict_by == "logprobs"
 
@@ -87,7 +91,7 @@ class Pairwise(Judged):
 
     def read(self, question: Question, reply: Prediction) -> dict[str, float]:
         if self.by_logprobs:
-            given = weights(reply.tokens, self.names)
+            given = weights(reply, self.names)
             liked = given[self.names[0]] / sum(given.values())
         else:
             liked = label(json_object(reply_text(reply), self.key)[self.key], dict(self.labels))
@@ -99,9 +103,10 @@ class Pairwise(Judged):
             preference, consistent = mean(verdicts, "preference"), _consistent(verdicts)
         else:
             preference, consistent = 0.5 + 0.5 * (bool(ours.strip()) - bool(theirs.strip())), 1.0
+        steady = {"consistent": consistent} if self.orders == "both" else {}
         lengths = {"length": float(len(ours)), "baseline_length": float(len(theirs))}
         more = self.extra(instance) if self.extra else {}
-        return {"preference": preference, "consistent": consistent, **lengths, **more}
+        return {"preference": preference, **steady, **lengths, **more}
 
     def imagined(self, question: Question, right: bool) -> Prediction:
         wins = bool(question.first) == right
@@ -113,7 +118,14 @@ class Pairwise(Judged):
 
     def describe(self) -> dict[str, Any]:
         both = self.orders == "both"
-        rules = {"kind": "pairwise", "version": 1, "orders": "both" if both else "one", "verdict": self.verdict_by}
+        rules: dict[str, Any] = {
+            "kind": "pairwise",
+            "version": 1,
+            "orders": "both" if both else "one",
+            "verdict": self.verdict_by,
+        }
+        rules |= {"names": self.names} if self.by_logprobs else {"key": self.key, "labels": dict(self.labels)}
+        rules |= {"extra": self.extra.__name__} if self.extra else {}
         rules |= {**self.words().describe(), **super().describe()}
         if self.template is None:
             rules["rubric"] = self.rubric

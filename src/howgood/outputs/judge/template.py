@@ -15,8 +15,17 @@ from howgood.models.base import text_of
 
 LONGEST = 60_000
 """Characters of one judged text that a judge is shown; of a longer one its beginning and end, and the cut is told."""
-CONTROL = re.compile(r"<(?=\||/?s>|start_of_turn|end_of_turn)|\[(?=/?INST\])")
+CONTROL = re.compile(
+    r"<(?=[|\uff5c]|<?/?SYS>|/?(?:s|bos|eos|pad|unk)>|/?(?:start|end)_of_turn|/?think)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])"
+)
 """What begins a chat template's own marks; models may read them as such wherever they stand."""
+UNSEEN = re.compile(
+    r"[\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufe00-\ufe0f\ufeff"
+    r"\U000e0000-\U000e01ef]"
+)
+"""What JSON leaves as it is though nobody sees it: breaks of lines, text that runs backwards, halves of characters, and
+characters without a shape, in which words can be hidden."""
 SLOT = re.compile(r"\{([a-z_][a-z_0-9]*)\}")
 
 DATA = """Texts that you are to judge, and texts that help you, stand below as JSON strings between two lines that \
@@ -71,9 +80,7 @@ def enclosed(text: str, mark: str) -> str:
     """A text as data: a JSON string, in which no quote, line break or control mark of a chat stands bare, between two
     lines with the mark."""
     string = json.dumps(cut(text), ensure_ascii=False)
-    # JSON leaves these as they are; lines that break, text that runs backwards and halves of characters do not.
-    string = re.sub(r"[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]", _escaped, string)
-    return f"{mark}\n{CONTROL.sub(_escaped, string)}\n{mark}"
+    return f"{mark}\n{CONTROL.sub(_escaped, UNSEEN.sub(_escaped, string))}\n{mark}"
 
 
 def cut(text: str) -> str:
@@ -95,4 +102,5 @@ def spoken(prompt: Prompt, turn: str = "[{role}]\n{text}") -> str:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
+    code = ord(match[0])
+    return f"\\u{code:04x}" if code < 0x10000 else json.dumps(match[0])[1:-1]

@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,24 +23,26 @@ def _server() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The URL of a database on a server that listens at a socket in a folder of its own. The server does not start as
     root, so root runs it as the user postgres."""
     programs = _server()
     if programs is None:
         pytest.skip("needs PostgreSQL's server (Debian: apt-get install postgresql)")
     user = None
-    folder = tmp_path_factory.mktemp("postgresql")
     if os.geteuid() == 0:
         try:
             user = pwd.getpwnam("postgres")
         except KeyError:
             pytest.skip("runs as root, and there is no user postgres to run PostgreSQL's server as")
-        for parent in [folder, *folder.parents][:3]:
-            if parent.stat().st_uid == 0 and str(parent) != "/tmp":
-                parent.chmod(parent.stat().st_mode | 0o011)
-        os.chown(folder, user.pw_uid, user.pw_gid)
+    # Not in pytest's own folders, which no other user may enter.
+    with tempfile.TemporaryDirectory(prefix="arena-", ignore_cleanup_errors=True) as name:
+        if user is not None:
+            os.chown(name, user.pw_uid, user.pw_gid)
+        yield from _running(programs, Path(name), user)
 
+
+def _running(programs: Path, folder: Path, user: pwd.struct_passwd | None) -> Iterator[str]:
     def run(*command: str) -> None:
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         done = subprocess.run(

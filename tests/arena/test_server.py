@@ -177,6 +177,28 @@ async def test_a_hundred_voters_at_once_lose_no_vote(database: Database) -> None
     assert database.left_out() == {}
 
 
+async def test_two_servers_share_a_database(url: str) -> None:
+    with Database(url) as one, Database(url) as other:
+        async with (
+            Arena(reference(), one, limits=EASY) as first,
+            Arena(reference(), other, limits=EASY) as second,
+            Visitor(first.url) as visitor,
+        ):
+            events = await visitor.ask("\0 What?")
+            visitor.url = second.url
+            again = await visitor.ask("And?", events[0]["battle"])
+            assert sorted(answers(again).values()) == ["Always this.", "And?"]
+            statuses = []
+            for server in (first, second):
+                visitor.url = server.url
+                statuses.append((await visitor.post("/vote", {"battle": events[0]["battle"], "winner": "tie"}))[0])
+            assert statuses == [200, 409]
+            assert "1 vote;" in await visitor.load("/board")
+        votes = other.votes()
+        assert votes["winner"] == ["tie"]
+        assert {votes["model_a"][0], votes["model_b"][0]} == {ECHO, CONSTANT}
+
+
 async def test_an_answer_that_names_its_maker_voids_the_vote(database: Database) -> None:
     models = [Scripted("x/one", ["I am Chat", "GPT."]), Scripted("y/two", ["I'd rather not say."])]
     async with Arena(models, database, limits=EASY) as arena, Visitor(arena.url) as visitor:
@@ -232,7 +254,8 @@ async def test_what_is_not_taken(database: Database) -> None:
             assert (await one.post(path, good, Host="evil.example"))[0] == 403
             assert (await one.post(path, good, **{"Content-Type": "text/plain"}))[0] == 415
             assert (await one.post(path, b"{" + b" " * LARGEST_BODY))[0] == 413
-            assert (await one.post(path, b"\xff{"))[0] == 400
+            for unreadable in (b"\xff{", b'{"prompt": "half of a pair \\ud83d", "battle": null}', b"[" * 60_000):
+                assert (await one.post(path, unreadable))[0] == 400
         status, text = await two.post("/vote", good)
         assert (status, "no such battle of yours" in text) == (409, True)
         status, text = await two.post("/ask", {"prompt": "Q", "battle": battle})

@@ -99,8 +99,8 @@ class Database:
 
     def __init__(self, where: str, *, create: bool = True) -> None:
         url = _url(where, create)
-        self.name = url.render_as_string(hide_password=True) if url.host or url.username else str(url.database)
         self._lite = url.get_backend_name() == "sqlite"
+        self.name = str(url.database) if self._lite else url.set(drivername="postgresql").render_as_string()
         try:
             self._engine = _engine(url)
         except ImportError:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from howgood.arena.board import Board
 from howgood.arena.database import Variant
 from howgood.arena.visitors import Visitor
+from howgood.core.text import shorten
 from howgood.core.types import Estimate
 from howgood.report import charts, numbers
 
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
     from howgood.interpret.rating.records import Rated
 
 TEMPLATES = Path(__file__).parent / "templates"
+LONGEST_DETAIL = 40
+"""Characters of one thing told of a system: enough for a name, and the beginning of a digest."""
 
 
 class Row(Struct, frozen=True):
-    """A rated system and its interval as a drawing (SVG)."""
+    """A rated system, its rating (`plain`: without control of style) and its interval, also as a drawing (SVG)."""
 
     rated: Any
     rating: str
+    plain: str
     interval: str
     svg: str
 
@@ -61,7 +65,11 @@ def board_page(board: Board, style: bool, here: Collection[int], nonce: str) -> 
             board.share(one),
             datetime.fromtimestamp(one.registered, UTC).strftime("%Y-%m-%d"),
             one.id in here,
-            ", ".join(f"{name} {value}" for name, value in one.details.items() if isinstance(value, str | int | float)),
+            ", ".join(
+                f"{name} {shorten(str(value), LONGEST_DETAIL)}"
+                for name, value in one.details.items()
+                if isinstance(value, str | int | float)
+            ),
         )
         for one in board.variants
     ]
@@ -75,6 +83,7 @@ def _rows(models: list[Rated], level: float) -> list[Row]:
         Row(
             model,
             f"{model.rating:,.0f}",
+            "" if model.plain is None else f"{model.plain:,.0f}",
             f"{model.low:,.0f} to {model.high:,.0f}",
             charts.interval(estimate, on) if on else "",
         )

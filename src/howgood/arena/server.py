@@ -110,18 +110,11 @@ class Arena:
         temperature: float = 0.7,
         limits: Limits | None = None,
     ) -> None:
-        _check(models, max_tokens, temperature)
-        if token is None and not _is_own(host):
-            raise ModelError(
-                f"without a token anyone who reaches {host} could use the models: give one, or use 127.0.0.1"
-            )
-        if token is not None and len(token) < SHORTEST_TOKEN:
-            raise ModelError(f"the token must have at least {SHORTEST_TOKEN} characters")
+        check_arena(models, host, token, max_tokens, temperature)
         self.host, self.port = host, port
         self.limits = limits or Limits()
         self._database, self._max_tokens, self._temperature = database, max_tokens, temperature
-        rules = {"max_tokens": max_tokens, "temperature": temperature}
-        self._models = {database.register(one.name, {**one.describe(), **rules}): one for one in models}
+        self._models = {database.register(one.name, self._details(one)): one for one in models}
         self._leaks = Leaks(one.name for one in models)
         self._pairs = Pairs(list(self._models))
         self._learned = 0.0
@@ -146,6 +139,11 @@ class Arena:
     @property
     def names(self) -> list[str]:
         return [model.name for model in self._models.values()]
+
+    def _details(self, model: Model) -> dict[str, Any]:
+        """What a system is here: it never scores given text, so how it would is left out."""
+        told = {name: value for name, value in model.describe().items() if name != "scores"}
+        return {**told, "max_tokens": self._max_tokens, "temperature": self._temperature}
 
     async def start(self) -> None:
         """Listen. Raises `ModelError` where the port cannot be had."""
@@ -404,8 +402,11 @@ class _Stream(StreamingResponse):
             await self._content.aclose()  # type: ignore[attr-defined]
 
 
-def _check(models: Sequence[Model], max_tokens: int, temperature: float) -> None:
-    """Raises `ModelError` for models that cannot meet."""
+def check_arena(
+    models: Sequence[Model], host: str, token: str | None, max_tokens: int = 1024, temperature: float = 0.7
+) -> None:
+    """Raises `ModelError` for models that cannot meet, and where strangers could use them; `Unsupported` for what one
+    of them cannot be asked."""
     if len(models) < 2:
         raise ModelError("an arena needs two systems or more: give --model twice")
     names = [model.name for model in models]
@@ -415,6 +416,10 @@ def _check(models: Sequence[Model], max_tokens: int, temperature: float) -> None
         if not model.capabilities.generate:
             raise ModelError(f"{model.name} only scores given text, and an arena needs systems that write")
         model.check_request(Generate("", max_tokens=max_tokens, temperature=temperature))
+    if token is None and not _is_own(host):
+        raise ModelError(f"without a token anyone who reaches {host} could use the models: give one, or use 127.0.0.1")
+    if token is not None and len(token) < SHORTEST_TOKEN:
+        raise ModelError(f"the token must have at least {SHORTEST_TOKEN} characters")
 
 
 async def _body(request: Request, kind: type[T]) -> T:

@@ -108,7 +108,6 @@ def export(
 def _view(board: Board) -> RenderableType:
     """The leaderboard, every system with its share of the battles, and what counts for nothing."""
     from rich.console import Group
-    from rich.text import Text
 
     from howgood.report import numbers
     from howgood.report.terminal.parts import plain_table, record, say, section
@@ -119,8 +118,8 @@ def _view(board: Board) -> RenderableType:
         share = numbers.proportion(board.share(one))
         systems.add_row(say(one.label), numbers.count(one.shown), share, numbers.count(one.votes))
     top = say(board.why) if board.leaderboard is None else leaderboard_view(board.leaderboard)
-    parts: list[RenderableType] = [top, Text(""), section("Every system that ever took part", systems)]
+    parts: list[RenderableType] = [top, section("Every system that ever took part", systems)]
     if board.left_out:
         lines = [(numbers.count(number), say(why)) for why, number in board.left_out.items()]
-        parts += [Text(""), section("Battles that count for nothing", record(lines))]
+        parts.append(section("Battles that count for nothing", record(lines)))
     return Group(*parts)

@@ -290,16 +290,14 @@ def compare(a: str | Path | SavedRun, b: str | Path | SavedRun, score: str | Non
     return msgspec.structs.replace(comparison, rules=differing, same_rules=same)
 
 
-def compare_many(
-    *runs: str | Path | SavedRun, score: str | None = None, pairs: bool = False
-) -> Comparisons:
+def compare_many(*runs: str | Path | SavedRun, score: str | None = None, pairs: bool = False) -> Comparisons:
     """Compare the runs of several systems, paired by benchmark: each system with that of the first run, or with `pairs`
     every two of them. p-values answer for all the comparisons (Holm); over several benchmarks there is a mean too.
 
     Two runs of one system on one benchmark are told apart by the end of their ids. Raises `HowgoodError` where no two
     runs are of one benchmark, and where such doubles could be paired in several ways.
     """
-    saved = list({run.id: run for run in map(_loaded, runs)}.values())
+    saved = _different(runs)
     benchmarks: dict[str, dict[str, SavedRun]] = {}
     for run in saved:
         alike = [r for r in saved if r.rules.benchmark == run.rules.benchmark and r.system.label == run.system.label]
@@ -341,8 +339,9 @@ def coverage(
     from howgood.runs.coverage import look
 
     options = Options(limit=limit, seed=seed, data=str(Path(data).absolute()) if data else None)
-    saved = [run if isinstance(run, SavedRun) else store.load(run) for run in runs]
-    return look(benchmark, parameters, options, saved, load_model(model) if isinstance(model, str) else model)
+    return look(
+        benchmark, parameters, options, _different(runs), load_model(model) if isinstance(model, str) else model
+    )
 
 
 def robustness(run: str | Path | SavedRun) -> Robustness:
@@ -391,8 +390,10 @@ def power(
         return msgspec.structs.replace(both, percent=found.percent)
     if name not in tables[0].scores:
         raise HowgoodError(f"{name} is no mean over instances: give the runs of two systems, or another score")
-    percent = all(estimate.percent for estimate in saved[0].estimates if estimate.name == name)
-    return msgspec.structs.replace(like(tables[0], name, correlation, paired), percent=percent)
+    own = next((estimate for estimate in saved[0].estimates if estimate.name == name), None)
+    variance = None if own is None or own.se is None else own.n * own.se**2
+    percent = own is None or own.percent
+    return msgspec.structs.replace(like(tables[0], name, correlation, paired, variance), percent=percent)
 
 
 def card(run: str | Path | SavedRun) -> EvaluationCard:
@@ -419,7 +420,7 @@ def fit_items(
     from howgood.interpret import irt
     from howgood.interpret.utility import rules_score
 
-    saved = [_loaded(run) for run in runs]
+    saved = _different(runs)
     if not saved:
         raise HowgoodError("items are fitted to runs of several systems; give some")
     first = saved[0]
@@ -437,12 +438,13 @@ def fit_items(
     fitted = irt.fit(ids, y, model)
     labels = [run.system.label for run in saved]
     names = [
-        name if labels.count(name) == 1 else f"{name} {run.id[-4:]}"
-        for name, run in zip(labels, saved, strict=True)
+        name if labels.count(name) == 1 else f"{name} {run.id[-4:]}" for name, run in zip(labels, saved, strict=True)
     ]
     picked = irt.pick(fitted.items, max(irt.FEWEST, round(len(ids) / 10)) if pick is None else pick, seed)
-    systems = dict(zip(names, fitted.abilities.tolist(), strict=True))
-    return ItemFile(first.rules.benchmark, first.rules.data["digest"], name, fitted.items, systems, picked, seed)
+    systems, errors = (dict(zip(names, found.tolist(), strict=True)) for found in (fitted.abilities, fitted.errors))
+    return ItemFile(
+        first.rules.benchmark, first.rules.data["digest"], name, fitted.items, systems, picked, seed, errors
+    )
 
 
 def measure(items: ItemFile | str | Path, run: str | Path | SavedRun) -> tuple[Estimate, Estimate]:
@@ -454,6 +456,11 @@ def measure(items: ItemFile | str | Path, run: str | Path | SavedRun) -> tuple[E
 
 def _loaded(run: str | Path | SavedRun) -> SavedRun:
     return run if isinstance(run, SavedRun) else store.load(run)
+
+
+def _different(runs: Sequence[str | Path | SavedRun]) -> list[SavedRun]:
+    """The runs, one that is given twice once: it is no second system."""
+    return list({run.id: run for run in map(_loaded, runs)}.values())
 
 
 def audit(run: str | Path | SavedRun) -> Audit:

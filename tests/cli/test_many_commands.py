@@ -158,8 +158,10 @@ def test_a_sixth_of_the_questions_gives_all_of_them(
 
 
 def test_items_of_other_questions_are_refused(runs: list[SavedRun], folder: Path, tmp_path: Path) -> None:
-    made = hg.fit_items(*runs, pick=30)
+    made = hg.fit_items(*runs, runs[0], pick=30)
     assert len(made.picked) == 30
+    assert made.items.systems == len(made.systems) == len(made.errors) == 4  # a run given twice is one system
+    assert all(0 < error < 1 for error in made.errors.values())
     write(made, tmp_path / "items.json")
     with pytest.raises(DataError, match="the items are of words, not of more"):
         asked(folder, "next", "more", items=tmp_path / "items.json")

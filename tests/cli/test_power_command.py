@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -32,6 +33,14 @@ class Guesser(Model):
         p = int(word[1:]) / 80
         right = random.Random(f"{self.name}{word}{request.seed}").random() < (p if self.rising else 1 - p)
         return Prediction(text=word if right else "no", stop_reason="stop", latency=0.1)
+
+
+class Sayer(Guesser):
+    """Says the word that it is asked to say."""
+
+    async def generate(self, request: Generate) -> Prediction:
+        assert not isinstance(request.prompt, str)
+        return Prediction(text=str(request.prompt[-1].content).split()[-1], stop_reason="stop", latency=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +114,24 @@ def test_one_earlier_run(runs: list[SavedRun], capsys: pytest.CaptureFixture[str
     assert found.sampling == pytest.approx(1 / 3, rel=0.15)
     power([str(runs[0].path)], correlation=0.9)
     assert "one run's variance between questions" in said(capsys)
+
+
+def test_questions_on_one_document_are_fewer_than_they_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Forty documents of four questions each, answered alike: forty answers, not 160.
+    rows = [
+        {"id": str(i), "question": f"Say w{20 * (i % 8 < 4) + 40}", "answer": "w60", "document": str(i // 4)}
+        for i in range(160)
+    ]
+    (tmp_path / "words.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, rows)))
+    asked = {"ask": "{question}", "answer": "answer", "check": "exact", "cluster": "document"}
+    run = hg.run(str(tmp_path / "words.jsonl"), Sayer("sayer", True), **asked, folder=tmp_path / "runs")
+    # n·SE² = 4 times the variance of one question, p(1 - p) = 1/4, with 40/39 for forty clusters.
+    found = hg.power(run, correlation=0.5)
+    assert found.between == pytest.approx(4 * 0.25 * 40 / 39)
+    assert "clusters heeded" in found.source
+    assert like(scores(run), run.estimate.name).between == pytest.approx(0.25 * 160 / 159)
+    told = f"differs by {100 * found.detectable(160):.1f} points or more"
+    assert told in hg.card(run).markdown()
 
 
 def test_what_cannot_be_planned_is_said(runs: list[SavedRun]) -> None:

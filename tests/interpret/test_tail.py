@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from howgood.core.errors import DataError
-from howgood.interpret.difficulty import difficulty, item_rest
+from howgood.interpret.difficulty import difficulty, item_rest, suspicious
 from howgood.interpret.table import Table
 from howgood.interpret.tail import bins, shrunk, tail, together
 
@@ -52,6 +54,17 @@ def test_a_question_with_a_wrong_key_is_pointed_at_and_irt_orders_the_others() -
     assert all(value is not None for value in fitted)
     order = np.argsort(np.argsort(np.array(fitted, float)))
     assert np.corrcoef(order, np.arange(39))[0, 1] > 0.8
+
+
+def test_questions_are_pointed_at_beyond_what_chance_gives() -> None:
+    # Student's t, one-sided 5 %: 6.3138 with one degree of freedom, 1.8595 with eight.
+    assert suspicious(3) == pytest.approx(-6.3138 / math.sqrt(1 + 6.3138**2), abs=1e-4)
+    assert suspicious(10) == pytest.approx(-1.8595 / math.sqrt(8 + 1.8595**2), abs=1e-4)
+    assert suspicious(1_000) == -0.2
+    draw = np.random.default_rng(5)
+    tables = [table({f"q{k:03}": float(v) for k, v in enumerate(draw.random(400) < 0.5)}) for _ in range(8)]
+    found = difficulty([str(k) for k in range(8)], tables, "acc")
+    assert len(found.against) < 0.08 * found.between  # a correlation of -0.2 would point at three in ten
 
 
 def test_shrinking_by_hand() -> None:

@@ -112,6 +112,8 @@ def test_the_command_runs_it_again(tmp_path: Path) -> None:
         "howgood run mmlu --model smollm2 --limit 50 --sample stratified --seed 3 --shots 0 --max-tokens 9 --no-chat "
         "-P 'subjects=a b; rm -rf /' -P normalized=true"
     )
+    perturbed = msgspec.structs.replace(run, options={"perturb": ["typos,n=2", "case"]}, parameters={})
+    assert cards.command(perturbed) == "howgood run mmlu --model smollm2 --perturb typos,n=2 --perturb case"
 
 
 def test_the_command_for_a_file_does_not_name_it_twice(tmp_path: Path) -> None:

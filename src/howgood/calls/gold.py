@@ -28,8 +28,8 @@ class GoldAnswer(SingleRequest):
     """The likelihood of an instance's gold answer in place of its answer by the `inner` call, after the same prompt:
     the first target as a worked example would show it, or the first right choice. A choice question is asked without
     its choices listed (cloze) unless the user chose the letters; where a choice fills a gap, the answer is the words
-    after it. The prompt is raw text, as published, unless the user
-    asks for a chat or the model knows nothing else. The prediction's text is the answer that was scored.
+    after it. The prompt is raw text, as published, unless the user asks for a chat or the model knows nothing else. The
+    prediction's text is the answer that was scored.
     """
 
     inner: Call

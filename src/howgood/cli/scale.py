@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -104,7 +104,7 @@ def _read(files: Sequence[str], names: Sequence[str], label: str = "") -> tuple[
         for number, row in enumerate(read_rows(file), start=1):
             if absent := [name for name in names if name not in row]:
                 raise DataError(
-                    f"{file} has no column {', '.join(absent)}; it has {', '.join(row)}. Rename the columns that hold "
+                    f"{file} has no column {', '.join(absent)}; it has {_some(row)}. Rename the columns that hold "
                     f"{', '.join(names)}"
                 )
             for column, name in zip(columns, names, strict=True):
@@ -112,6 +112,13 @@ def _read(files: Sequence[str], names: Sequence[str], label: str = "") -> tuple[
             labelled = labelled or label in row
             labels.append(f"{file}/{row.get(label, number)}")
     return columns, labels if labelled else None
+
+
+def _some(names: Iterable[str], most: int = 8) -> str:
+    """Names in a row, the first of many."""
+    known = list(names)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + more
 
 
 def _number(value: object, where: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from msgspec import Struct
 
 from howgood.core.errors import DataError
 from howgood.interpret import irt
+from howgood.interpret.statistics import t_quantile
 
 if TYPE_CHECKING:
     from howgood.interpret.statistics import Floats
@@ -34,7 +36,7 @@ class Question(Struct, frozen=True):
 class Difficulty(Struct, frozen=True):
     """How hard `n` questions are for several `systems`: how many all got right (`easy`), none (`hard`) and some
     (`between`), and each question, the hardest first. `against` are those that better systems get wrong more often
-    (a correlation below -0.2 with the rest, of three systems or more), which may have a wrong right answer."""
+    (a correlation with the rest that lies below `suspicious`), which may have a wrong right answer."""
 
     systems: list[str]
     n: int
@@ -69,10 +71,21 @@ def difficulty(systems: Sequence[str], tables: Sequence[Table], score: str) -> D
     ]
     made.sort(key=lambda q: (q.share, -(q.difficulty or 0.0), q.id))
     easy, none = int((share == 1).sum()), int((share == 0).sum())
-    against = sorted((q for q in made if q.rest is not None and q.rest < -0.2), key=lambda q: (q.rest or 0.0, q.id))
+    bar = suspicious(len(y))
+    against = sorted((q for q in made if q.rest is not None and q.rest < bar), key=lambda q: (q.rest or 0.0, q.id))
     return Difficulty(
         list(systems), len(names), easy, none, len(names) - easy - none, made, [question.id for question in against]
     )
+
+
+def suspicious(systems: int) -> float:
+    """The correlation over so many systems below which a question is pointed at: -0.2, and for fewer than 70 systems
+    what one question in twenty is below by chance where it tells nothing (Student's t with n - 2 degrees of freedom).
+    """
+    if systems < TELLING:
+        return -1.0
+    t = t_quantile(0.9, systems - 2)  # two-sided 90 %: 5 % below
+    return min(-0.2, -t / math.sqrt(systems - 2 + t**2))
 
 
 def item_rest(y: Floats) -> Floats:

@@ -130,18 +130,8 @@ def fit(ids: Sequence[str], y: ArrayLike, model: Model = "2pl") -> Fitted:
             gradient[1] -= (ease - centre) / width**2
             information[0] += 1 / SPREAD**2
             information[2] += 1 / width**2
-            if model == "1pl":
-                step_a = np.full(len(log_a), gradient[0].sum() / information[0].sum())
-                step = np.stack([step_a, (gradient[1] - information[1] * step_a) / information[2]])
-            else:
-                whole = information[0] * information[2] - information[1] ** 2
-                step = np.stack(
-                    [
-                        (information[2] * gradient[0] - information[1] * gradient[1]) / whole,
-                        (information[0] * gradient[1] - information[1] * gradient[0]) / whole,
-                    ]
-                )
-            log_a, ease = log_a + np.clip(step[0], -1, 1), ease + np.clip(step[1], -1, 1)
+            step_a, step_e = _step(gradient, information, model)
+            log_a, ease = log_a + np.clip(step_a, -1, 1), ease + np.clip(step_e, -1, 1)
         centre = float(ease.mean())
         width = max(0.25, math.sqrt(float(np.mean((ease - centre) ** 2 + 1 / information[2]))))
         if np.abs(np.concatenate([log_a, ease]) - before).max() < CLOSE:
@@ -299,6 +289,20 @@ def _item_terms(right: Floats, asked: Floats, a: Floats, ease: Floats, x: Floats
         information[1] += a * (at @ curve)
         information[2] += curve.sum(axis=0)
     return gradient, information
+
+
+def _step(gradient: Floats, information: Floats, model: Model) -> tuple[Floats, Floats]:
+    """Newton's step of each item in (log a, ease); with one parameter all items take the same in log a."""
+    import numpy as np
+
+    if model == "1pl":
+        step = np.full(gradient.shape[1], gradient[0].sum() / information[0].sum())
+        return step, (gradient[1] - information[1] * step) / information[2]
+    whole = information[0] * information[2] - information[1] ** 2
+    return (
+        (information[2] * gradient[0] - information[1] * gradient[1]) / whole,
+        (information[0] * gradient[1] - information[1] * gradient[0]) / whole,
+    )
 
 
 def _observed(right: Floats, asked: Floats, a: Floats, ease: Floats, x: Floats, w: Floats) -> Floats:

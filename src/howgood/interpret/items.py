@@ -19,7 +19,7 @@ BYTES = 200_000_000
 
 class ItemFile(Struct, frozen=True):
     """The items of a `benchmark` (its data told by `digest`, its `score` by name), the systems they were fitted to with
-    their abilities, and the ids `picked` at random with `seed`."""
+    their abilities and the standard `errors` of these, and the ids `picked` at random with `seed`."""
 
     benchmark: str
     digest: str
@@ -28,6 +28,7 @@ class ItemFile(Struct, frozen=True):
     systems: dict[str, float]
     picked: list[str]
     seed: int = 0
+    errors: dict[str, float] = {}
 
     @property
     def fingerprint(self) -> str:

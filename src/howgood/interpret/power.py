@@ -63,12 +63,19 @@ def assumed(accuracy: float = 0.5, correlation: float = 0.5, sampling: float = 0
     return Variances(between, 2 * sampling, words)
 
 
-def like(table: Table, score: str, correlation: float = 0.5, paired: bool = True) -> Variances:
+def like(
+    table: Table, score: str, correlation: float = 0.5, paired: bool = True, variance: float | None = None
+) -> Variances:
     """Of two systems like the one that was run: its variance between questions, halved or not by the correlation, and
-    its variance within a question where it has epochs."""
+    its variance within a question where it has epochs. `variance` is that of one question as the run's estimate has it
+    (n·SE² of its mean, with clusters and strata heeded); without it questions count as independent of each other."""
     found = split(table, score)
-    between = 2 * found.question * (1 - (correlation if paired else 0.0))
-    words = f"one run's variance between questions {found.question:.4g}, "
+    question = found.question
+    if variance is not None:
+        question = max(0.0, variance - (found.sampling or 0.0) / found.epochs)
+    between = 2 * question * (1 - (correlation if paired else 0.0))
+    clustered = variance is not None and table.instances.clusters is not None
+    words = f"one run's variance between questions {question:.4g}{', clusters heeded' if clustered else ''}, "
     words += f"correlation {correlation:g}" if paired else "unpaired"
     return Variances(between, 2 * (found.sampling or 0.0), words + _epochs(found.sampling))
 

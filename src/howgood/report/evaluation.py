@@ -166,7 +166,8 @@ def _detectable(first: Estimate | None, table: Table | None) -> float | None:
 
     if first is None or table is None or first.name not in table.scores or len(table.instances.ids) < 2:
         return None
-    return like(table, first.name).detectable(first.n, table.instances.epochs)
+    variance = None if first.se is None else first.n * first.se**2
+    return like(table, first.name, variance=variance).detectable(first.n, table.instances.epochs)
 
 
 def _seen(first: Estimate | None, smallest: float | None) -> str:

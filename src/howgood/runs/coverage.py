@@ -27,6 +27,8 @@ from howgood.runs.store import SavedRun
 
 SEVERAL = 2
 """Systems from which on difficulty is told."""
+SHOWN = 200
+"""Characters of a question that are kept for showing."""
 
 
 class Coverage(Struct, frozen=True):
@@ -118,7 +120,8 @@ def _results(
     hard = difficulty([run.system.label for run in runs], tables, score) if len(runs) >= SEVERAL else None
     topics = found.topics.topics
     names = [f"{n + 1}. {', '.join(topic.words[:3])}" for n, topic in enumerate(topics)]
-    lengths = {i.id: float(len(whole(i))) for i in instances if i.id in set(whole_table.ids)}
+    shared = set(whole_table.ids)
+    lengths = {i.id: float(len(whole(i))) for i in instances if i.id in shared}
     factors = {
         "stratum": {i.id: i.stratum for i in instances if i.stratum is not None},
         "topic": {id: names[topic] for id, topic in zip(found.ids, found.topics.of, strict=True)},
@@ -127,10 +130,6 @@ def _results(
         "kind": dict(zip(found.ids, found.kinds.of, strict=True)),
     }
     return hard, tail(whole_table, score, factors)
-
-
-MOST_SHOWN = 200
-"""Instances whose question is kept for showing, and characters of each."""
 
 
 def _shown(
@@ -142,4 +141,4 @@ def _shown(
     if hard is not None:
         ids += hard.against[:20] + [question.id for question in (*hard.questions[:20], *hard.questions[-20:])]
     by_id = {instance.id: instance for instance in (*pool, *instances)}
-    return {id: whole(by_id[id])[:MOST_SHOWN] for id in dict.fromkeys(ids) if id in by_id}
+    return {id: whole(by_id[id])[:SHOWN] for id in dict.fromkeys(ids) if id in by_id}

@@ -24,9 +24,9 @@ def abilities_view(made: ItemFile) -> RenderableType:
     items = made.items
     told = f"{items.model.upper()}, {numbers.count(len(items.ids))} questions, {numbers.many(items.systems, 'system')}"
     parts: list[RenderableType] = [Text.assemble(say(made.benchmark, "bold"), "  ", say(told, "dim"))]
-    systems = plain_table("<system", ">ability")
+    systems = plain_table("<system", ">ability", ">± error")
     for name, value in sorted(made.systems.items(), key=lambda one: -one[1]):
-        systems.add_row(say(name), Text(_number(value)))
+        systems.add_row(say(name), _number(value), f"{made.errors[name]:.2f}")
     parts.append(section("Ability (0 is the mean of these systems, 1 their spread)", systems))
     rows = sorted(range(len(items.ids)), key=lambda i: items.b[i])
     parts.append(section("Hardest questions", _questions(made, rows[::-1][:SHOWN])))

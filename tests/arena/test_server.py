@@ -154,7 +154,7 @@ async def test_each_side_sees_its_own_conversation(database: Database) -> None:
         ]
 
 
-async def test_a_hundred_voters_at_once_lose_no_vote(database: Database) -> None:
+async def test_a_hundred_voters_at_once_lose_no_vote(url: str) -> None:
     async def take_part(url: str, place: int) -> tuple[str, str]:
         async with Visitor(url) as visitor:
             events = await visitor.ask(f"Question {place}?")
@@ -164,9 +164,10 @@ async def test_a_hundred_voters_at_once_lose_no_vote(database: Database) -> None
             assert said["a" if told["model_a"] == ECHO else "b"] == f"Question {place}?"
             return events[0]["battle"], winner if len(winner) > 1 else told[f"model_{winner}"]
 
-    async with Arena(reference(), database, limits=EASY) as arena:
-        thanked = dict(await asyncio.gather(*(take_part(arena.url, place) for place in range(100))))
-    votes = database.votes()
+    with Database(url) as database:
+        async with Arena(reference(), database, limits=EASY) as arena:
+            thanked = dict(await asyncio.gather(*(take_part(arena.url, place) for place in range(100))))
+        votes, left_out = database.votes(), database.left_out()
     kept = {
         battle: {"model_a": a, "model_b": b}.get(winner, winner)
         for battle, a, b, winner in zip(*(votes[x] for x in ("battle", "model_a", "model_b", "winner")), strict=True)
@@ -174,7 +175,7 @@ async def test_a_hundred_voters_at_once_lose_no_vote(database: Database) -> None
     assert len(thanked) == 100
     assert kept == thanked
     assert len(set(votes["voter"])) == 100
-    assert database.left_out() == {}
+    assert left_out == {}
 
 
 async def test_two_servers_share_a_database(url: str) -> None:

@@ -241,6 +241,7 @@ class Database:
 
     def votes(self) -> dict[str, list[Any]]:
         """The votes that count, as columns that `howgood.rate` takes, in the order in which they were given."""
+        turns = sql.select(sql.func.count()).where(TURNS.c.battle == BATTLES.c.id).scalar_subquery()
         columns = [
             BATTLES.c.id.label("battle"),
             BATTLES.c.model_a,
@@ -249,6 +250,7 @@ class Database:
             BATTLES.c.voter,
             BATTLES.c.voted.label("time"),
             BATTLES.c.prompt_id,
+            turns.label("turns"),
             *(BATTLES.c[f"{name}_{side}"] for name in style.FEATURES for side in "ab"),
         ]
         query = (
@@ -259,7 +261,8 @@ class Database:
         labels = {one.id: one.label for one in self.variants()}
         with self._reading() as c:
             rows = c.execute(query).all()
-        table = {column.name: [row[place] for row in rows] for place, column in enumerate(columns)}
+        values = zip(*rows, strict=True) if rows else ((),) * len(columns)
+        table = {column.name: list(one) for column, one in zip(columns, values, strict=True)}
         for side in ("model_a", "model_b"):
             table[side] = [labels[code] for code in table[side]]
         table["winner"] = [f"model_{winner}" if winner in ("a", "b") else winner for winner in table["winner"]]
@@ -277,16 +280,14 @@ class Database:
         told = {"a system failed": broken, "no vote": without - broken, **found}
         return {reason: n for reason, n in told.items() if n}
 
-    def texts(self, battles: Sequence[str]) -> Iterator[list[Turn]]:
-        """The turns of each of these battles."""
-        for start in range(0, len(battles), 500):
-            part = battles[start : start + 500]
-            query = sql.select(TURNS).where(TURNS.c.battle.in_(part)).order_by(TURNS.c.battle, TURNS.c.number)
-            found: dict[str, list[Turn]] = {}
-            with self._reading() as c:
-                for row in c.execute(query):
-                    found.setdefault(row.battle, []).append(_turn(row))
-            yield from (found.get(one, []) for one in part)
+    def texts(self, battles: Sequence[str]) -> list[list[Turn]]:
+        """The turns of each of these battles, of which there may be a thousand."""
+        query = sql.select(TURNS).where(TURNS.c.battle.in_(battles)).order_by(TURNS.c.battle, TURNS.c.number)
+        found: dict[str, list[Turn]] = {}
+        with self._reading() as c:
+            for row in c.execute(query):
+                found.setdefault(row.battle, []).append(_turn(row))
+        return [found.get(one, []) for one in battles]
 
     def close(self) -> None:
         self._engine.dispose()

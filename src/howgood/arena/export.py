@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from howgood.arena.database import Database
 from howgood.core.errors import DataError
 from howgood.core.text import digest
 
+if TYPE_CHECKING:
+    import polars as pl
+
 FORMATS = (".csv", ".parquet")
+AT_ONCE = 1_000
+"""Battles whose texts are read together."""
 
 
 def export(database: Database, path: Path) -> int:
@@ -25,21 +31,32 @@ def export(database: Database, path: Path) -> int:
     if path.suffix.lower() not in FORMATS:
         raise DataError(f"{path.name} is neither .csv nor .parquet; votes are exported as one of these")
     votes = database.votes()
-    texts = list(database.texts(votes["battle"]))
-    votes["battle"] = [digest(battle) for battle in votes["battle"]]
-    table = pl.DataFrame(votes, strict=False).with_columns(pl.Series("turns", [len(one) for one in texts], pl.Int64))
+    battles = votes["battle"]
+    table = pl.DataFrame({**votes, "battle": [digest(battle) for battle in battles]}, strict=False)
     part = path.with_name(path.name + ".part")
     try:
         if path.suffix.lower() == ".csv":
             table.write_csv(part)
         else:
-            kind = pl.List(pl.String)
-            table.with_columns(
-                pl.Series("prompt", [[turn.prompt for turn in one] for one in texts], kind),
-                pl.Series("answer_a", [[turn.answers[0] for turn in one] for one in texts], kind),
-                pl.Series("answer_b", [[turn.answers[1] for turn in one] for one in texts], kind),
-            ).write_parquet(part)
+            table.hstack(_texts(database, battles)).write_parquet(part)
         os.replace(part, path)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
     return len(table)
+
+
+def _texts(database: Database, battles: list[str]) -> pl.DataFrame:
+    """What was asked and answered in each battle, some at a time: as a table, texts take a fraction of the memory."""
+    import polars as pl
+
+    schema = dict.fromkeys(("prompt", "answer_a", "answer_b"), pl.List(pl.String))
+    parts = [pl.DataFrame(schema=schema)]
+    for start in range(0, len(battles), AT_ONCE):
+        read = database.texts(battles[start : start + AT_ONCE])
+        columns = {
+            "prompt": [[turn.prompt for turn in turns] for turns in read],
+            "answer_a": [[turn.answers[0] for turn in turns] for turns in read],
+            "answer_b": [[turn.answers[1] for turn in turns] for turns in read],
+        }
+        parts.append(pl.DataFrame(columns, schema=schema))
+    return pl.concat(parts)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import howgood as hg
-from howgood.cli.main import main
+from howgood.cli.main import PANELS, main, summary
 
 Output = tuple[int, str, str]
 
@@ -231,3 +231,15 @@ def test_sql_keeps_to_the_width(howgood: Shell, monkeypatch: pytest.MonkeyPatch,
     howgood("run", str(support), *OWN, "-m", "reference/constant,text=yes", "--limit", "2")
     _, out, _ = howgood("sql", "select run, benchmark, system, prompt, text from trials")
     assert max(map(len, out.splitlines())) == 120
+
+
+def test_every_command_stands_in_a_group_in_words_of_its_own(howgood: Shell) -> None:
+    status, out, _ = howgood("--help")
+    assert status == 0
+    assert "─ Commands ─" not in out  # where what is in no group would stand
+    for panel, commands in PANELS.items():
+        assert f"─ {panel} ─" in out
+        for name, command in commands.items():
+            assert f"│ {name} " in out
+            assert summary(command) in " ".join(out.replace("│", " ").split())
+    assert summary(PANELS["Look at runs"]["show"]) == "Show a run."

@@ -11,9 +11,11 @@ import pytest
 
 import howgood as hg
 from howgood.cli.decide import decide
+from howgood.cli.options import console
 from howgood.core.errors import HowgoodError, UnknownName
 from howgood.core.types import Generate, Prediction
 from howgood.models.base import Capabilities, Model
+from howgood.report.terminal.decide import decision_view
 from howgood.runs.store import SavedRun
 
 CASE = """
@@ -69,6 +71,17 @@ def test_a_decision_in_words(
     assert "met" in out
     assert "words weight 100%, 100 shared instances" in out
     assert "and no test is worth more" in out
+
+
+def test_a_limit_that_nothing_can_be_held_to_is_said(
+    runs: list[SavedRun], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unpriced = msgspec.structs.replace(runs[0], took=[one for one in runs[0].took if one.name != "cost"])
+    (tmp_path / "case.yaml").write_text(CASE.replace("cost: 0.01", "cost: 0.01, latency: 10"))
+    found = hg.decide(tmp_path / "case.yaml", unpriced, runs[1])
+    assert {option.system: option.unchecked for option in found.options} == {"bold": ("cost",), "shy[bold]": ()}
+    console().print(decision_view(found))
+    assert "not held to its limit of cost: not known" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_decision_as_json(runs: list[SavedRun], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

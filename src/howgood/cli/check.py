@@ -35,7 +35,7 @@ def check(
     choices: Choices = None,
     id_column: IdColumn = None,
 ) -> None:
-    """Check that a benchmark's gold answers score 1 and spoiled ones 0, for every way it can be called; and show one
+    """Check that a benchmark's gold answers score 1 and spoiled ones 0: for every way it can be called; and show one
     question with its target, which only you can say is right."""
     from howgood.benchmarks.suites import SUITES
     from howgood.core.errors import DataError

@@ -19,7 +19,7 @@ def compare(
         bool, typer.Option("--pairs", help="Of more than two systems compare every two, not each with the first.")
     ] = False,
 ) -> None:
-    """Compare two runs of one benchmark: which rules differ, then the paired difference B minus A with its interval.
+    """Compare two runs or more: which rules differ, then the paired difference B minus A with its interval.
 
     Of more runs (three systems, or two on several benchmarks) every system is compared with that of the first run, by
     benchmark, with p-values that answer for all of it; then quality is set against cost."""

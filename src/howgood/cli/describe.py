@@ -10,7 +10,7 @@ from howgood.cli.options import console
 
 
 def describe(benchmark: Annotated[str, typer.Argument(help="A benchmark or a suite.")]) -> None:
-    """Describe a benchmark: paper, baselines, known flaws, deviations, data, parameters. Or a suite's parts."""
+    """Describe a benchmark or a suite: paper, baselines, known flaws, deviations, data, parameters; or its parts."""
     from howgood.benchmarks.suites import SUITES
     from howgood.core.registry import find
     from howgood.report.terminal import card_view, suite_view

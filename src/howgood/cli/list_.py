@@ -18,7 +18,7 @@ def list_(
         bool, typer.Option("--perturbations", help="List the ways in which every instance can be asked too.")
     ] = False,
 ) -> None:
-    """List benchmarks and suites, or the forms of model names, or methods, or perturbations."""
+    """List benchmarks and suites, or models, methods or perturbations."""
     if models:
         from howgood.models.registry import known_models
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -45,32 +47,48 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("run")(run.run)
-app.command("resume")(resume.resume)
-app.command("runs")(runs.runs)
-app.command("show")(show.show)
-app.command("compare")(compare.compare)
-app.command("audit")(audit.audit)
-app.command("label")(label.label)
-app.command("calibrate")(calibrate.calibrate)
-app.command("rate")(rate.rate)
-app.command("decide")(decide.decide)
-app.command("power")(power.power)
-app.command("card")(card.card)
-app.command("irt")(irt.irt)
-app.command("report")(report.report)
-app.command("list")(list_.list_)
-app.command("describe")(describe.describe)
-app.command("prompt")(prompt.prompt)
-app.command("estimate")(estimate.estimate)
-app.command("inputs")(inputs.inputs)
-app.command("check")(check.check)
-app.command("sql")(sql.sql)
-app.command("trust")(trust.trust)
-app.command("serve")(serve.serve)
-app.add_typer(scale.app, name="scale")
-app.add_typer(cache.app, name="cache")
-app.add_typer(arena.app, name="arena")
+
+PANELS: dict[str, dict[str, Callable[..., None]]] = {
+    "Run": {"run": run.run, "resume": resume.resume, "estimate": estimate.estimate},
+    "Before you run": {
+        "list": list_.list_,
+        "describe": describe.describe,
+        "prompt": prompt.prompt,
+        "inputs": inputs.inputs,
+        "check": check.check,
+        "trust": trust.trust,
+        "power": power.power,
+    },
+    "Look at runs": {
+        "runs": runs.runs,
+        "show": show.show,
+        "report": report.report,
+        "card": card.card,
+        "sql": sql.sql,
+    },
+    "What the numbers mean": {
+        "compare": compare.compare,
+        "decide": decide.decide,
+        "rate": rate.rate,
+        "irt": irt.irt,
+    },
+    "Judges and people": {"audit": audit.audit, "label": label.label, "calibrate": calibrate.calibrate},
+    "Servers and caches": {"serve": serve.serve},
+}
+"""The commands as `howgood --help` groups them."""
+
+
+def summary(command: Callable[..., None]) -> str:
+    """What a command does, for the list of all: its description up to the first stop of any kind, on one line."""
+    return f"{re.split(r'[.:;]', ' '.join((command.__doc__ or '').split()))[0]}."
+
+
+for panel, commands in PANELS.items():
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=panel, short_help=summary(command))(command)
+app.add_typer(scale.app, name="scale", rich_help_panel="What the numbers mean")
+app.add_typer(arena.app, name="arena", rich_help_panel="Judges and people")
+app.add_typer(cache.app, name="cache", rich_help_panel="Servers and caches")
 
 
 @app.callback(invoke_without_command=True)

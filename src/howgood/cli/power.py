@@ -33,8 +33,8 @@ def power(
     level: Annotated[float, typer.Option(help="The confidence of the two-sided test.")] = 0.95,
     score: Annotated[str | None, typer.Option(help="Of runs: the score; default: the headline.")] = None,
 ) -> None:
-    """Say how many instances a difference between two systems needs, and which difference each number of instances
-    shows: from assumptions, or from the variances of earlier runs."""
+    """Say how many instances a difference between two systems needs: from assumptions, or from the variances of earlier
+    runs; and which difference each number of instances shows."""
     from howgood import api
     from howgood.report.terminal.power import power_view
 

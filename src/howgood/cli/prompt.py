@@ -52,7 +52,7 @@ def prompt(
     check: Check = None,
     choices: Choices = None,
 ) -> None:
-    """Show the exact prompt for one instance, as the model would be given it, and the rules it stands under."""
+    """Show the exact prompt for one instance: as the model would be given it, and the rules it stands under."""
     import msgspec
 
     from howgood.calls.base import Settings

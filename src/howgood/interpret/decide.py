@@ -40,7 +40,8 @@ class Level(Struct, frozen=True):
 class Option(Struct, frozen=True):
     """A system: the expected worth of one of its answers, what its answers were worth on the instances asked
     (`observed`), the probability that it is the best of the options left, what an answer takes (None: not known), why
-    it is left out, the levels required, and where it had better abstain."""
+    it is left out, which limits it could not be held to since what it takes is not known, the levels required, and
+    where it had better abstain."""
 
     system: str
     runs: tuple[str, ...]
@@ -50,6 +51,7 @@ class Option(Struct, frozen=True):
     cost: float | None
     latency: float | None
     excluded: tuple[str, ...]
+    unchecked: tuple[str, ...]
     levels: tuple[Level, ...]
     threshold: Threshold | None
 
@@ -133,6 +135,7 @@ def decide(case: UseCase, runs: Sequence[Saved], draws: int = DRAWS, seed: int =
             cost=took[place][0],
             latency=took[place][1],
             excluded=excluded[place],
+            unchecked=tuple(_unchecked(case, *took[place])),
             levels=levels[place],
             threshold=threshold(case, held[place]),
         )
@@ -203,13 +206,18 @@ def _figure(run: Saved, name: str) -> float | None:
 
 
 def _over(case: UseCase, cost: float | None, latency: float | None) -> list[str]:
-    """The limits that a system goes over, in words. What is not known is no reason."""
+    """The limits that a system goes over, in words. What is not known is no reason, and is said (`_unchecked`)."""
     found = []
     if case.limits.cost is not None and cost is not None and cost > case.limits.cost:
         found.append(f"an answer costs ${cost:.3g}, over the limit of ${case.limits.cost:.3g}")
     if case.limits.latency is not None and latency is not None and latency > case.limits.latency:
         found.append(f"95% of its answers take up to {latency:.3g} s, over the limit of {case.limits.latency:.3g} s")
     return found
+
+
+def _unchecked(case: UseCase, cost: float | None, latency: float | None) -> list[str]:
+    known = (("cost", case.limits.cost, cost), ("latency", case.limits.latency, latency))
+    return [name for name, limit, took in known if limit is not None and took is None]
 
 
 def _failing(levels: Sequence[Level]) -> list[str]:

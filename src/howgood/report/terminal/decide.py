@@ -71,8 +71,11 @@ def _options(decision: Decision) -> RenderableType:
     for option in decision.options:
         chosen = option.system == decision.choice
         name, why = say(option.system, "bold" if chosen else ""), "; ".join(option.excluded)
+        lines = [name, say(why, "red")] if why else [name]
+        if option.unchecked:
+            lines.append(say(f"not held to its limit of {' and '.join(option.unchecked)}: not known", "yellow"))
         table.add_row(
-            two_lines(name, say(why, "red")) if why else name,
+            Text("\n").join(lines),
             number(option.worth),
             Text("–" if why else numbers.proportion(option.best)),
             Text("unknown" if option.cost is None else costs.dollars(option.cost)),
@@ -80,7 +83,13 @@ def _options(decision: Decision) -> RenderableType:
         )
     if decision.otherwise is not None:
         name = say("as it is done today", "bold" if decision.choice == OTHERWISE else "")
-        table.add_row(name, Text(f"{decision.otherwise:g}"), Text(numbers.proportion(decision.otherwise_best)), "", "")
+        table.add_row(
+            name,
+            Text(f"{decision.otherwise:g}".replace("-", "−")),
+            Text(numbers.proportion(decision.otherwise_best)),
+            "",
+            "",
+        )
     return table
 
 

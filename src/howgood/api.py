@@ -313,10 +313,11 @@ def compare_many(*runs: str | Path | SavedRun, score: str | None = None, pairs: 
             f"no two of these runs are of one benchmark: they are of {', '.join(benchmarks)}; "
             "give the runs of another system on them too"
         )
-    first = next(iter(next(iter(benchmarks.values()))))
-    found = []
+    # One order for all benchmarks, whichever their runs were given in: B minus A is then the same pair on each.
+    order = list(dict.fromkeys(name for systems in benchmarks.values() for name in systems))
+    first, found = order[0], []
     for benchmark, systems in benchmarks.items():
-        for a, b in combinations(sorted(systems, key=lambda name: name != first), 2):
+        for a, b in combinations(sorted(systems, key=order.index), 2):
             if pairs or a == first:
                 found.append(Pair(benchmark, a, b, compare(systems[a], systems[b], score)))
     if not found:

@@ -111,6 +111,12 @@ def test_two_systems_on_two_benchmarks(
     assert overall.difference.value == pytest.approx(sum(each) / 2)
     compare([str(run.path) for run in four])
     assert "mean over 2 benchmarks" in said(capsys)
+    # In whatever order a benchmark's runs are given, a pair is the same pair on each.
+    mixed = hg.compare_many(*four, asked(folder, "high", "more"), runs[2], pairs=True)
+    swapped = hg.compare_many(runs[0], runs[2], runs[1], four[3], asked(folder, "high", "more"), four[1], pairs=True)
+    assert {(one.a, one.b) for one in swapped.overall} == {("low", "high"), ("low", "middle"), ("high", "middle")}
+    value = {frozenset((one.a, one.b)): abs(one.difference.value) for one in mixed.overall}
+    assert value == {frozenset((one.a, one.b)): pytest.approx(abs(one.difference.value)) for one in swapped.overall}
 
 
 def test_runs_that_cannot_be_paired_are_said(runs: list[SavedRun], folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -171,8 +172,10 @@ def test_what_is_no_arena(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no arena at "):
         Database(str(tmp_path / "absent.sqlite"), create=False)
     assert not (tmp_path / "absent.sqlite").exists()
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(DataError, match=r"such\.sqlite cannot be opened: No such file or directory"):
         Database(str(tmp_path / "no" / "such.sqlite"))
+    with pytest.raises(DataError, match="cannot be opened: Is a directory"):
+        Database(str(tmp_path))
     other = tmp_path / "other.sqlite"
     sqlite3.connect(other).execute("create table t (x)").connection.close()
     with pytest.raises(DataError, match="holds no arena"):
@@ -186,3 +189,11 @@ def test_what_is_no_arena(tmp_path: Path) -> None:
         Database("postgresql://someone:hunter22@127.0.0.1:1/arena")
     assert "hunter22" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "arena.sqlite"
+    with Database(str(path)) as database:
+        database.register("m", {})
+        assert {stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()} == {0o600}
+        assert len(list(tmp_path.iterdir())) == 3  # the file, its write-ahead log and what shares it

@@ -319,6 +319,27 @@ async def test_a_token_is_asked_for(database: Database) -> None:
             assert "This arena has a token" in await visitor.load("/")
 
 
+async def test_behind_a_proxy_with_tls(database: Database) -> None:
+    async with Arena(reference(), database, token="t" * 16, limits=Limits(address=1)) as arena:
+        origin, url = "https://arena.example", arena.url
+        for person, expected in (("203.0.113.1", 200), ("203.0.113.1", 429), ("203.0.113.2", 200)):
+            proxied = {"Host": "arena.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": person}
+            async with aiohttp.ClientSession(headers=proxied, cookie_jar=aiohttp.DummyCookieJar()) as session:
+                async with session.get(url) as reply:
+                    cookie = reply.headers["Set-Cookie"]
+                    found = re.search(r'name="csrf" content="(\w+)"', await reply.text())
+                assert found
+                assert "; Secure" in cookie
+                write = {"X-CSRF": found[1], "Origin": origin}
+                for path, body in (("/enter", {"token": "t" * 16}), ("/ask", {"prompt": "Q"})):
+                    sent = {**write, "Cookie": cookie.split(";")[0]}
+                    async with session.post(url + path, json=body, headers=sent) as reply:
+                        status = reply.status
+                        cookie = reply.headers.get("Set-Cookie", cookie)
+                        await reply.read()
+                assert status == expected
+
+
 async def test_limits_of_a_visitor_and_of_an_address(database: Database) -> None:
     limits = Limits(visitor=2, address=3, read=30)
     async with (

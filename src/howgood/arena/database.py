@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections import Counter
@@ -353,8 +354,10 @@ def _url(where: str, create: bool) -> sql.URL:
         path = Path(where).expanduser().absolute()
         if not create and not path.is_file():
             raise DataError(f"there is no arena at {where}; name the file or URL that `howgood arena serve` was given")
-        if not path.parent.is_dir():
-            raise DataError(f"there is no folder {path.parent} to keep {path.name} in")
+        try:  # what people wrote is for the owner's eyes, and so is what cookies are signed by
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise DataError(f"the arena's database {path} cannot be opened: {error.strerror or error}") from None
         return sql.URL.create("sqlite+pysqlite", database=str(path))
     try:
         url = sql.make_url(where)

@@ -7,8 +7,8 @@ own; numbers compared, wall and CPU time, peak memory, tokens forwarded against 
 Needs the extra `perf` and the folder ../shared/data (or HOWGOOD_DATA). The requests are those that lm-eval 0.4.13 makes
 of its own tasks: MMLU 5-shot in 4 subjects, HellaSwag, WikiText-2. lm-eval gets the batch size that is fastest for it
 on an eighth of them. A side's time is that of its answers, from strings to log-likelihoods; loading the weights and a
-request to warm up are not in it. Ends with 1 when a log-likelihood differs by more than 1e-4 (or 1e-6 of itself, which
-is more for a text of thousands of tokens), or a score differs.
+request to warm up are not in it. Ends with 1 when a log-likelihood differs by more than 1e-4 (or 1e-5 of itself, which
+is more for endings and texts of many tokens: float32 rounds each), or a score differs.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ def compare(name: str, asked: list[Request], path: Path, rounds: int, batch_size
     theirs, mine = runs["lm-eval"][0], runs["howgood"][0]
     pairs = list(zip(theirs["logprobs"], mine["logprobs"], strict=True))
     worst = max(abs(a - b) for a, b in pairs)
-    same = all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-4) for a, b in pairs)
+    same = all(math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-4) for a, b in pairs)
     scores = [score_of(asked, found["logprobs"]) for found in (theirs, mine)]
     same = same and math.isclose(*scores, rel_tol=1e-6)
     print(

@@ -14,7 +14,8 @@ from howgood.core.types import Estimate, Generate, Prediction
 from howgood.models.base import Capabilities, Model
 from howgood.report import costs
 from howgood.report.html import render
-from howgood.report.terminal import comparison_view, estimates_table, front_view, run_view
+from howgood.report.terminal.comparisons import comparison_view, front_view
+from howgood.report.terminal.runs import estimates_table, run_view
 from howgood.runs.store import SavedRun
 
 

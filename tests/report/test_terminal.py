@@ -13,19 +13,11 @@ from rich.console import Console, RenderableType
 from howgood.api import compare
 from howgood.benchmarks.suites import Part, Suite
 from howgood.core.registry import Card, Entry, Listed
-from howgood.report.terminal import (
-    benchmarks_table,
-    card_view,
-    comparison_view,
-    estimates_table,
-    instance_view,
-    instances_table,
-    run_view,
-    runs_table,
-    suite_view,
-)
+from howgood.report.terminal.benchmarks import benchmarks_table, card_view, suite_view
+from howgood.report.terminal.comparisons import comparison_view
+from howgood.report.terminal.instances import instance_view, instances_table
 from howgood.report.terminal.parts import broken
-from howgood.report.terminal.runs import short_ids
+from howgood.report.terminal.runs import estimates_table, run_view, runs_table, short_ids
 
 
 def printed(view: RenderableType, width: int = 80, colour: bool = False) -> str:

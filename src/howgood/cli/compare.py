@@ -25,7 +25,7 @@ def compare(
     benchmark, with p-values that answer for all of it; then quality is set against cost."""
     from howgood import api
     from howgood.report.costs import fronts
-    from howgood.report.terminal import comparison_view, front_view
+    from howgood.report.terminal.comparisons import comparison_view, front_view
     from howgood.report.terminal.many import comparisons_view
 
     if len(runs) < 2:

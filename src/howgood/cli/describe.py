@@ -13,7 +13,7 @@ def describe(benchmark: Annotated[str, typer.Argument(help="A benchmark or a sui
     """Describe a benchmark or a suite: paper, baselines, known flaws, deviations, data, parameters; or its parts."""
     from howgood.benchmarks.suites import SUITES
     from howgood.core.registry import find
-    from howgood.report.terminal import card_view, suite_view
+    from howgood.report.terminal.benchmarks import card_view, suite_view
 
     if benchmark in SUITES:
         console().print(suite_view(benchmark, SUITES[benchmark]))

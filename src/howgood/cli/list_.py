@@ -35,7 +35,7 @@ def list_(
         return
     from howgood.benchmarks.suites import SUITES
     from howgood.core.registry import catalogue
-    from howgood.report.terminal import benchmarks_table
+    from howgood.report.terminal.benchmarks import benchmarks_table
 
     console().print(benchmarks_table(catalogue(), SUITES))
 

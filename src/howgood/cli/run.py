@@ -242,9 +242,9 @@ def conclude(saved: list[SavedRun], screen: Console) -> None:
     from howgood.api import list_runs
     from howgood.core.text import visible
     from howgood.report.costs import fronts
-    from howgood.report.terminal import estimates_table, front_view
+    from howgood.report.terminal.comparisons import front_view
     from howgood.report.terminal.robustness import robustness_section
-    from howgood.report.terminal.runs import short_ids
+    from howgood.report.terminal.runs import estimates_table, short_ids
     from howgood.runs.evaluate import is_perturbed
 
     def say(text: str, style: str = "") -> None:

@@ -8,7 +8,7 @@ from howgood.cli.options import console
 def runs() -> None:
     """List all runs: benchmark, system, estimate, n, cost, when."""
     from howgood.api import list_runs
-    from howgood.report.terminal import runs_table
+    from howgood.report.terminal.runs import runs_table
     from howgood.runs.store import runs_folder
 
     saved = list_runs()

@@ -29,7 +29,8 @@ def show(
     from howgood.api import load
     from howgood.core.text import visible
     from howgood.report.cards import ODD
-    from howgood.report.terminal import instance_view, instances_table, run_view
+    from howgood.report.terminal.instances import instance_view, instances_table
+    from howgood.report.terminal.runs import run_view
 
     screen, saved = console(), load(run)
     if not (wrong or errors or instance):

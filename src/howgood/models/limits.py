@@ -19,8 +19,9 @@ from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
 FIRST_LIMIT = 8
-CUT = 0.7
-"""What is left of the limit after a push-back, as in CUBIC (RFC 9438, section 4.6)."""
+CUT, TOUCHED = 0.7, 0.9
+"""What is left of the limit after a push-back, as in CUBIC (RFC 9438, section 4.6): the second where the limit had grown
+since it was last cut, and so has only touched what the server takes; this holds it within a tenth of that."""
 LONGEST_PAUSE = 60.0
 """Seconds to wait for a quota that is used up; then the server is asked again, and says itself what it thinks."""
 
@@ -53,6 +54,7 @@ class Pace:
         self.cuts = 0
         """How often the limit was cut. A request that began before the last cut says nothing about the limit since."""
         self._doubling = True
+        self._last_cut = math.inf
         self._paused_until = -math.inf
         self._remaining: dict[str, tuple[int, float]] = {}
 
@@ -87,7 +89,8 @@ class Pace:
         self._doubling = False
         if cuts == self.cuts:  # once for all requests that were in flight together
             self.cuts += 1
-            self.limit = max(1.0, CUT * min(self.limit, self.in_flight))
+            left = TOUCHED if self.limit >= self._last_cut + 1 else CUT
+            self.limit = self._last_cut = max(1.0, left * min(self.limit, self.in_flight))
         if after is not None:
             self._paused_until = max(self._paused_until, now + after)
 

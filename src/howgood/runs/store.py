@@ -59,6 +59,14 @@ class SavedRun(Run, kw_only=True):
         frame = columns.frame(self.path)
         return frame if names is None else frame.select(names)
 
+    def page(self, start: int, rows: int) -> pl.DataFrame:
+        """Some rows of `trials` with every column; of a run that has ended the others are not read."""
+        import polars as pl
+
+        if self._table.exists():
+            return pl.scan_parquet(self._table, glob=False).slice(start, rows).collect()
+        return self.read().slice(start, rows)
+
     @property
     def _table(self) -> Path:
         # Of a run that goes on the journals are newer than the columns of an earlier end.

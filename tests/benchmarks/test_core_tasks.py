@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ from howgood.inputs.files import read_rows
 from howgood.interpret.core_score import TASKS
 from howgood.interpret.table import Table
 from howgood.models.base import Capabilities
-from howgood.models.reference import FittedNgram
+from howgood.models.reference import FittedNgram, Uniform
 from howgood.outputs.base import judge
 from howgood.runs.check import check
-from howgood.runs.plan import Options
+from howgood.runs.plan import Options, make_plan
 
 ABSENT = ("core-squad", "core-coqa")
 """Their files are not in the shared folder; they are fetched from llm-foundry."""
@@ -174,6 +175,22 @@ def test_a_schema_ignores_how_likely_the_contexts_are() -> None:
 def test_passages_and_pairs_are_clusters(planned: Planned) -> None:
     for name, clusters in (("core-agi-eval-lsat-ar", 40), ("core-boolq", 2_938), ("core-winograd", 171)):
         assert len({instance.cluster for _, instance in planned(name).instances()}) == clusters
+
+
+def test_questions_on_one_text_are_a_cluster_where_answers_are_written_too(tmp_path: Path) -> None:
+    squad = [f"Context: {text} is old.\nQuestion: How old is {text}?\nAnswer: " for text in ("It", "It", "She")]
+    head, last = "Below is a story.\nStory: Once, a cat", "Final question:\nQuestion: What?\nAnswer: "
+    asked = "Preceding questions:\nQuestion: Who?\nAnswer: Cotton"
+    coqa = [f"{head}.\n\n{last}", f"{head}.\n{asked}\n\n{last}", f"{head} sat.\n\n{last}"]
+    for name, contexts in (("squad", squad), ("coqa", coqa)):
+        file = tmp_path / "dclm_core" / "reading_comprehension" / f"{name}.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{json.dumps({'context': one, 'continuation': 'x'})}\n" for one in contexts))
+        options = Options(data=str(tmp_path), settings=Settings(shots=0))
+        plan = make_plan(f"core-{name}", Uniform(), {}, options)
+        first, second, third = (instance.cluster for _, instance in plan.instances())
+        assert first is not None
+        assert first == second != third
 
 
 def test_jeopardy_s_categories_count_alike(planned: Planned) -> None:

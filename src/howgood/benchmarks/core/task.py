@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 from howgood.benchmarks.core.call import InContext, Kind, LikeliestPerToken
@@ -34,9 +35,9 @@ def task(
 ) -> Benchmark:
     """The task `name` of `TASKS` on llm-foundry's file `path`.
 
-    Questions on one passage (the text before the last `passage`) are a cluster, and so are the sentences of a schema
-    with the same contexts. `also` is another file of a data folder with these questions; with `macro` every category
-    counts alike."""
+    Questions on one passage (the text before the first match of the pattern `passage`) are a cluster, and so are the
+    sentences of a schema with the same contexts. `also` is another file of a data folder with these questions; with
+    `macro` every category counts alike."""
     shots = next(one.shots for one in TASKS if one.name == name)
     local = [Local(test=name) for name in (f"dclm_core/{path}*", also) if name]
     return Benchmark(
@@ -54,9 +55,9 @@ def to_instance(row: Row, index: int, passage: str = "") -> Instance:
         return Instance(str(index), "", (target,), contexts, gold, cluster=digest(sorted(contexts)))
     if "endings" in row:
         return hellaswag.to_instance(row, index)
+    question = row["query" if "choices" in row else "context"].strip()
+    cluster = digest(re.split(passage, question, maxsplit=1)[0]) if passage else None
     if "choices" not in row:
         target = row["continuation"].strip()
-        return Instance(str(index), row["context"].strip(), (target,), stratum=row.get("category"))
-    question = row["query"].strip()
-    cluster = digest(question.rsplit(passage, 1)[0]) if passage else None
+        return Instance(str(index), question, (target,), stratum=row.get("category"), cluster=cluster)
     return Instance(str(index), question, choices=tuple(row["choices"]), gold=(int(row["gold"]),), cluster=cluster)

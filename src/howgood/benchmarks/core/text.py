@@ -132,7 +132,7 @@ def bigbench_repeat_copy_logic() -> Benchmark:
 )
 def squad() -> Benchmark:
     """SQuAD, 10,570 questions on passages of Wikipedia, answered in the passage's words."""
-    return task("squad", "text", "reading_comprehension/squad.jsonl")
+    return task("squad", "text", "reading_comprehension/squad.jsonl", passage="\nQuestion:")
 
 
 @benchmark(
@@ -149,4 +149,5 @@ def squad() -> Benchmark:
 )
 def coqa() -> Benchmark:
     """CoQA, 7,983 questions of conversations about a passage."""
-    return task("coqa", "text", "reading_comprehension/coqa.jsonl")
+    story_ends = r"\n\s*(?:Preceding questions|Final question):"
+    return task("coqa", "text", "reading_comprehension/coqa.jsonl", passage=story_ends)

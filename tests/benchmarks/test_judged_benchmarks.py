@@ -112,7 +112,7 @@ class TestAlpacaEval:
         assert str(asked.prompt[1].content).startswith("I require a leaderboard for various large language models.")  # type: ignore[union-attr]
         assert found.rules.outputs["template"] == "AlpacaEval 2 (alpaca_eval_clf.txt)"
         assert found.rules.interpret["parts"][0] == {
-            "kind": "length_controlled", "anchors": 1610, "compat": "upstream",
+            "kind": "length_controlled", "score": "preference", "anchors": 1610, "compat": "upstream",
         }  # fmt: skip
 
     def test_in_our_own_words(self, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +122,10 @@ class TestAlpacaEval:
         assert [e.name for e in found.estimates] == ["length_controlled_win_rate", "preference", "consistent"]
         assert (len(judge.asked), found.estimates[2].value) == (10, 0.0)
         assert found.rules.outputs["answers_as_data"] is True
+        other = run("alpacaeval", shared / "data", limit=5, verdict="json", prompt="howgood", model=Constant(text="x"))
+        compared = hg.compare(found, other)
+        assert (compared.difference.name, compared.difference.value) == ("preference", 0.0)
+        assert "hat the mean preference would be at equal length" in cards.meaning(found)
 
     @pytest.mark.parametrize("text", ["", "changed"])
     def test_side_files_must_be_the_published_ones(self, alpaca: Path, text: str) -> None:
@@ -189,6 +193,7 @@ class TestWildBench:
         found = run("wildbench-pairwise", wild, baseline="base")
         assert (found.estimate.name, found.estimate.value) == ("wb_reward", pytest.approx(75.0))
         assert found.rules.outputs["margin"] == 500
+        assert [e.name for e in found.estimates] == ["wb_reward", "reward", "preference", "consistent"]
         # People compare from 0 to 1, the headline goes from -1 to 1; a planted answer is preferred from 0.5.
         assert labels.task_of(found).score == "preference"
         trials = asyncio.run(try_judges(found, 2))
@@ -302,6 +307,8 @@ def test_arena_hard_counts_strong_verdicts_thrice(
     found = run("arena-hard", tmp_path, baseline="base", limit=8)
     assert (found.estimate.name, found.estimate.value) == ("arena_hard", 0.75)
     assert found.estimate.percent
+    assert [e.name for e in found.estimates] == ["arena_hard", "preference", "consistent"]
+    assert hg.compare(found, found).difference.name == "preference"
     trials = asyncio.run(try_judges(found, 2))
     assert trials.fooled == {"judge": (2, 4)}
     for name, epoch in labels.sample(found, 4):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 import howgood as hg
+from howgood.cli.main import app
 from howgood.core.errors import DataError, HowgoodError, RequestError, Unsupported
 from howgood.core.types import Usage
 from howgood.models import registry
@@ -91,6 +94,34 @@ def test_what_could_not_be_judged(file: str, monkeypatch: pytest.MonkeyPatch) ->
     run = hg.resume(run, model=Constant(text="mine"))
     assert (run.status, run.outcomes) == ("finished", {"scored": 3, "unjudged": 1})
     assert len(judge.asked) == before + 1
+
+
+def test_the_worst_are_shown_first(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is wrong where judges decide, so `--wrong` shows what was judged worst."""
+
+    def reply(asked: str) -> str:
+        number = int(texts(asked)[0].split()[1])
+        return "Hm." if number == 2 else json.dumps({"verdict": "A=B" if number == 1 else "A>>B"})
+
+    seated(monkeypatch, gpt=Judge(reply))
+    run = hg.run(file, Constant(text="mine"), check="compare", judge="gpt", cache=False, **ASK)
+    assert [estimate.name for estimate in run.estimates] == ["preference", "consistent"]
+    shown = CliRunner().invoke(app, ["show", run.id, "--wrong"]).output
+    assert f"one in full: howgood show {run.id} --instance 1" in shown
+    assert f"1 more have no answer or no verdict: howgood show {run.id} --errors" in shown
+    assert "unjudged" in CliRunner().invoke(app, ["show", run.id, "--errors"]).output
+
+
+def test_a_run_without_a_verdict_says_where_to_look(file: str) -> None:
+    options = ["--ask", "{task}", "--check", "grade", "--model", "reference/echo", "--judge", "reference/constant"]
+    said = CliRunner().invoke(app, ["run", file, *options])
+    assert (said.exit_code, "4 unjudged" in said.output) == (0, True)
+    assert re.search(r"what was said: howgood show \w+ --errors", said.output)
+
+
+def test_what_only_judges_take(file: str) -> None:
+    with pytest.raises(HowgoodError, match="verdict are for a judge"):
+        hg.run(file, Constant(text="mine"), check="exact", verdict="logprobs", **ASK)
 
 
 def test_a_budget_counts_what_judges_take(file: str, monkeypatch: pytest.MonkeyPatch) -> None:

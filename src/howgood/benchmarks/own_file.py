@@ -24,7 +24,8 @@ from howgood.core.text import LETTERS
 from howgood.core.types import Instance
 from howgood.inputs.base import Inputs, Row
 from howgood.inputs.local import OwnFile
-from howgood.interpret.estimate import Mean
+from howgood.interpret.base import Interpretation
+from howgood.interpret.estimate import Mean, Several
 from howgood.outputs.base import Outputs
 from howgood.outputs.choice import ChoiceAccuracy
 from howgood.outputs.extract import target_number
@@ -120,7 +121,10 @@ def own_file(
     if check not in JUDGED and (rubric or criteria or verdict != "json"):
         raise HowgoodError("-P rubric, criteria and verdict are for a judge: --check grade or --check compare")
     outputs = judged(check, verdict=verdict, **judging) if judging else CHECKS[check]
-    return Benchmark(inputs=Inputs(form.instance, (source,)), call=call, outputs=outputs, interpret=Mean())
+    interpret: Interpretation = Mean()
+    if check == "compare":
+        interpret = Several(Mean("preference", others=False), Mean("consistent", by=None, others=False))
+    return Benchmark(inputs=Inputs(form.instance, (source,)), call=call, outputs=outputs, interpret=interpret)
 
 
 def judged(check: Check, rubric: str, criteria: str, verdict: Verdict) -> Outputs:

@@ -262,6 +262,8 @@ def conclude(saved: list[SavedRun], screen: Console) -> None:
             say(f"go on with:  howgood resume {name[run.id]}")
     kept = [run for run in saved if run.estimates]
     if not kept:
+        if first := next((run for run in saved if run.outcomes), None):
+            say(f"what was said: howgood show {name[first.id]} --errors")
         return
     for run in filter(is_perturbed, kept):
         screen.print(robustness_section(run))

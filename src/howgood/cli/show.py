@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 def show(
     run: Annotated[str, typer.Argument(help="A run: its id, part of it, its folder, or `last`.")] = "last",
-    wrong: Annotated[bool, typer.Option("--wrong", help="Only instances that were answered wrong.")] = False,
+    wrong: Annotated[
+        bool,
+        typer.Option("--wrong", help="Only instances that were answered wrong; where judges decide, the worst first."),
+    ] = False,
     errors: Annotated[
-        bool, typer.Option("--errors", help="Only truncated, refused, empty, filtered, failed ones.")
+        bool, typer.Option("--errors", help="Only truncated, refused, empty, filtered, failed, unjudged ones.")
     ] = False,
     instance: Annotated[str | None, typer.Option("--instance", "-i", help="One instance in full, by id.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", help="How many instances to list.")] = 20,
@@ -31,6 +34,7 @@ def show(
     from howgood.report.cards import ODD
     from howgood.report.terminal.instances import instance_view, instances_table
     from howgood.report.terminal.runs import run_view
+    from howgood.runs.columns import score_names
 
     screen, saved = console(), load(run)
     if not (wrong or errors or instance):
@@ -42,6 +46,9 @@ def show(
             screen.print(instance_view(row))
         return
     wanted = (["wrong", "partial"] if wrong else []) + (list(ODD) if errors else [])
+    if wrong and saved.verdicts:  # nothing is right or wrong where judges decide, but some is worse
+        trials = trials.sort(score_names(saved.columns)[:1], nulls_last=True, maintain_order=True)
+        wanted.append("scored")
     chosen = trials.filter(trials["outcome"].is_in(wanted))
     screen.print(instances_table(chosen.head(limit)))
     notes = [f"{limit} of {len(chosen)}; more with --limit"] if len(chosen) > limit else []
@@ -50,7 +57,8 @@ def show(
     else:
         notes.append(f"one in full: howgood show {saved.id} --instance {shlex.quote(chosen['id'][0])}")
     if not errors and (odd := int(trials["outcome"].is_in(ODD).sum())):
-        notes.append(f"{odd} more did not answer: howgood show {saved.id} --errors")
+        lack = "have no answer or no verdict" if saved.verdicts else "did not answer"
+        notes.append(f"{odd} more {lack}: howgood show {saved.id} --errors")
     for note in notes:
         screen.print(visible(note), markup=False, emoji=False, soft_wrap=True)
 

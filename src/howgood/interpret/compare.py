@@ -69,14 +69,15 @@ class Comparison(Struct, frozen=True, omit_defaults=True):
 def compare(a: Table, b: Table, interpret: dict[str, Any], score: str | None = None) -> Comparison:
     """The comparison that fits what the number is. `interpret` is what the interpretation said of itself, kept in a
     run's rules; `score` replaces its headline. Where only one of the two has the headline (`acc_norm` is of cloze
-    questions alone), they are compared in the first score both have. Perplexities are compared in bits per byte where
+    questions alone), they are compared in the first score both have; of a number that is no mean of a score, in that of
+    the first score. Perplexities are compared in bits per byte where
     bytes were counted."""
     parts = interpret.get("parts", [interpret])
-    part = next((part for part in parts if part["score"] == score), parts[0])
+    part = next((part for part in parts if part.get("score") == score), parts[0])
     if score and (k := PASS.fullmatch(score)) and score not in a.scores:
-        base = part["score"] or next(iter(a.scores))
+        base = part.get("score") or next(iter(a.scores))
         a, b = (solved(table, [int(k[1])], base) for table in (a, b))
-    name = score or part["score"] or next(iter(a.scores))
+    name = score or part.get("score") or next(iter(a.scores))
     if score is None and name not in b.scores:
         name = next((other for other in b.scores if other in a.scores), name)
     if part["kind"] == "passk" and name == (part["score"] or next(iter(a.scores))):

@@ -209,6 +209,7 @@ class LengthControlled:
     def describe(self) -> dict[str, Any]:
         return {
             "kind": "length_controlled",
+            "score": "preference",
             "anchors": 0 if self.anchors is None else len(self.anchors.preference),
             "compat": "upstream" if self.as_upstream and self.anchors is not None else "none",
         }

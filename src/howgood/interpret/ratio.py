@@ -45,4 +45,4 @@ class Ratio:
         ], []
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": "ratio", "name": self.name, "score": self.numerator, "of": self.denominator}
+        return {"kind": "ratio", "name": self.name, "total": self.numerator, "of": self.denominator}

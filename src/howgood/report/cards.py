@@ -348,6 +348,15 @@ def _reading(rules: dict[str, Any], first: str) -> str:
         return f"perplexity per {units}: e to the mean surprise over all texts together; lower is better"
     if rules.get("kind") == "part-share":
         return f"{rules['name']}, the share of all {rules['total']} together"
+    if rules.get("kind") == "ratio":
+        return f"{rules['name']}, all {rules['total']} over all {rules['of']}"
+    if rules.get("kind") == "length_controlled":
+        held = f", held by {rules['anchors']:,} rows of the baseline's own answers" if rules["anchors"] else ""
+        return f"what the mean preference would be at equal length, by a regression on it{held}"
+    if rules.get("kind") == "task_weighted":
+        return (
+            f"({rules['score']} - {rules['centre']:g}) x {rules['factor']:g}, the mean of the groups of tasks, weighted"
+        )
     return _listed(rules).rstrip(".")
 
 

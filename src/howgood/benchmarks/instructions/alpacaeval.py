@@ -109,7 +109,7 @@ def alpacaeval(
         interpret=Several(
             LengthControlled(anchors, upstream),
             Mean("preference", others=False),
-            *(() if upstream else (Mean("consistent", others=False),)),
+            *(() if upstream else (Mean("consistent", by=None, others=False),)),
         ),
     )
 

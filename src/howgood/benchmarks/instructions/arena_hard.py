@@ -61,7 +61,9 @@ def arena_hard(baseline: str = "gpt-4-0314", verdict: Literal["json", "logprobs"
         call=Generation(max_tokens=4096),
         outputs=Strong(judge="openai/gpt-4-1106-preview", rubric=RUBRIC, max_tokens=4096, verdict_by=verdict),
         interpret=Several(
-            Ratio("arena_hard", "won", "weight"), Mean("preference", by=None, others=False), Mean("consistent", by=None)
+            Ratio("arena_hard", "won", "weight"),
+            Mean("preference", by=None, others=False),
+            Mean("consistent", by=None, others=False),
         ),
     )
 
@@ -77,11 +79,7 @@ class Strong(Pairwise):
         weights = [MUCH if preference in (0.0, 1.0) else 1.0 for preference in liked]
         sides = [0.5 + 0.5 * ((preference > 0.5) - (preference < 0.5)) for preference in liked]
         won = sum(weight * side for weight, side in zip(weights, sides, strict=True))
-        return {"won": won, "weight": sum(weights), **values}
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        return 0.0, 2 * MUCH
+        return {**values, "won": won, "weight": sum(weights)}
 
     def describe(self) -> dict[str, Any]:
         return super().describe() | {"strong": MUCH}

@@ -17,7 +17,7 @@ from howgood.inputs.base import Inputs, Row
 from howgood.inputs.joined import Joined
 from howgood.inputs.local import Local
 from howgood.inputs.published import Published
-from howgood.interpret.estimate import Mean
+from howgood.interpret.estimate import Mean, Several
 from howgood.runs.benchmark import Benchmark
 
 PROMPTS = Published(
@@ -76,7 +76,7 @@ def mt_bench_pairwise(baseline: str = "gpt-3.5-turbo", prompt: Prompt = "auto") 
         inputs=Inputs(to_instance, sources("mt_bench/question.jsonl", f"mt_bench/model_answer/{baseline}.jsonl")),
         call=Turns(Generation(max_tokens=1024), say=None),
         outputs=TwoConversations(judge="openai/gpt-4", prompts=read_prompts(prompt)),
-        interpret=Mean("preference"),
+        interpret=Several(Mean("preference", others=False), Mean("consistent", by=None, others=False)),
     )
 
 

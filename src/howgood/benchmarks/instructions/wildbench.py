@@ -98,7 +98,8 @@ def wildbench_pairwise(baseline: str = BASELINES[0], margin: int = 500, prompt: 
         call=Generation(max_tokens=4096),
         outputs=judged,
         interpret=Several(
-            TaskWeighted("wb_reward", "reward", centre=0.0, factor=100.0), Mean("reward", by=None), Mean("consistent")
+            TaskWeighted("wb_reward", "reward", centre=0.0, factor=100.0),
+            *(Mean(name, by=None, others=False) for name in ("reward", "preference", "consistent")),
         ),
     )
 

@@ -54,7 +54,7 @@ def test_a_board_and_an_exported_file(tmp_path: Path) -> None:
     runner = CliRunner()
     shown = runner.invoke(app, ["board", "--database", str(path)], env={"COLUMNS": "100"}).output
     assert "2 models, 3 votes" in shown
-    assert re.search(r"one +4 +100% +3 *\n", shown)
+    assert re.search(r"one +4 +100% +3 +0.1 s +\$0.00 *\n", shown)
     assert re.search(r"1 +given by a bot", shown)
     told = json.loads(runner.invoke(app, ["board", "--database", str(path), "--json"]).output)
     assert [one["model"] for one in told["leaderboard"]["models"]] == ["one", "two"]

@@ -108,12 +108,27 @@ def test_every_variant_is_registered(database: Database) -> None:
         (other, "n", 2, 1),
         (second, "m", 1, 0),
     ]
+    assert [(one.seconds, one.cost) for one in variants] == [(0.5, 0.0)] * 3
     assert variants[0].label == f"m ({variants[0].variant[:6]})" != variants[2].label
     board = read_board(database)
     assert board.battles == 2
     assert [board.share(one) for one in variants] == [0.5, 1.0, 0.5]
     assert board.leaderboard is not None
     assert {one.model for one in board.leaderboard.models} == {variants[0].label, "n"}
+
+
+def test_what_answers_take_and_cost(database: Database, two: tuple[int, int]) -> None:
+    third = database.register("third", {})
+    for seconds, cost, other in ((1.0, 0.5, 0.25), (2.0, 0.25, None)):
+        battle = database.begin("v", "v", two, "Q")
+        pair = Answered("x", None, None, seconds, 1, cost), Answered("y", None, None, 4.0, 1, other)
+        database.end_turn(battle, 0, pair)
+    battle = database.begin("v", "v", (two[1], third), "Q")
+    database.end_turn(battle, 0, (said("z"), Answered("", "HTTP 500", None, 9.0, None, None)))
+    one, other, last = database.variants()
+    assert (one.seconds, one.cost) == (1.5, 0.375)
+    assert (other.seconds, other.cost) == (pytest.approx(8.5 / 3), None)
+    assert (last.seconds, last.cost) == (None, None)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -40,7 +40,8 @@ class Denied(HowgoodError):
 
 class Variant(Struct, frozen=True):
     """A system as it was registered: one name with other `details` is another variant. `label` tells it from all
-    others. `shown` counts the battles it was in, `votes` those whose vote counts."""
+    others. `shown` counts the battles it was in, `votes` those whose vote counts; `seconds` and `cost` (US dollars) are
+    the means of its answers, None where there are none or where the cost of one is not known."""
 
     id: int
     name: str
@@ -50,6 +51,8 @@ class Variant(Struct, frozen=True):
     registered: float
     shown: int
     votes: int
+    seconds: float | None
+    cost: float | None
 
 
 class Turn(Struct, frozen=True):
@@ -225,20 +228,27 @@ class Database:
                 query = sql.select(side, counting.label("counts"), sql.func.count()).group_by(side, counting)
                 for system, counted, n in c.execute(query):
                     counts[int(system), bool(counted)] += int(n)
-        named = Counter(row.name for row in rows)
+            spent = _spent(c)
+        labels = _labels(rows)
         return [
             Variant(
                 row.id,
                 row.name,
-                row.name if named[row.name] == 1 else f"{row.name} ({row.variant[:6]})",
+                labels[row.id],
                 row.variant,
                 msgspec.json.decode(row.details),
                 row.registered,
                 counts[row.id, True] + counts[row.id, False],
                 counts[row.id, True],
+                *spent.get(row.id, (None, None)),
             )
             for row in rows
         ]
+
+    def labels(self) -> dict[int, str]:
+        """What each system is called: its name, and a digest where another system has the same one."""
+        with self._reading() as c:
+            return _labels(c.execute(sql.select(SYSTEMS)).all())
 
     def votes(self) -> dict[str, list[Any]]:
         """The votes that count, as columns that `howgood.rate` takes, in the order in which they were given."""
@@ -259,7 +269,7 @@ class Database:
             .where(BATTLES.c.winner.is_not(None) & BATTLES.c.left_out.is_(None))
             .order_by(BATTLES.c.voted, BATTLES.c.id)
         )
-        labels = {one.id: one.label for one in self.variants()}
+        labels = self.labels()
         with self._reading() as c:
             rows = c.execute(query).all()
         values = zip(*rows, strict=True) if rows else ((),) * len(columns)
@@ -395,6 +405,30 @@ def _battle(c: sql.Connection, battle: str, voter: str) -> Battle:
         raise Denied("There is no such battle of yours. Start a new one.")
     turns = c.execute(sql.select(TURNS).where(TURNS.c.battle == battle).order_by(TURNS.c.number)).all()
     return Battle(row.id, row.voter, (row.model_a, row.model_b), tuple(map(_turn, turns)), row.winner)
+
+
+def _labels(rows: Sequence[Any]) -> dict[int, str]:
+    named = Counter(row.name for row in rows)
+    return {row.id: row.name if named[row.name] == 1 else f"{row.name} ({row.variant[:6]})" for row in rows}
+
+
+def _spent(c: sql.Connection) -> dict[int, tuple[float | None, float | None]]:
+    """The mean seconds and the mean cost of each system's answers."""
+    sums: dict[int, list[float]] = {}
+    for side in "ab":
+        system, seconds, cost = BATTLES.c[f"model_{side}"], TURNS.c[f"seconds_{side}"], TURNS.c[f"cost_{side}"]
+        query = (
+            sql.select(system, *(f(x) for x in (seconds, cost) for f in (sql.func.count, sql.func.sum)))
+            .join_from(TURNS, BATTLES, TURNS.c.battle == BATTLES.c.id)
+            .where(seconds.is_not(None), TURNS.c[f"error_{side}"].is_(None))
+            .group_by(system)
+        )
+        for found, *values in c.execute(query):
+            before = sums.setdefault(int(found), [0.0] * 4)
+            sums[int(found)] = [x + float(value or 0) for x, value in zip(before, values, strict=True)]
+    return {
+        found: (seconds / n, cost / known if known == n else None) for found, (n, seconds, known, cost) in sums.items()
+    }
 
 
 def _turn(row: Any) -> Turn:

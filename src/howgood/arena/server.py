@@ -323,7 +323,7 @@ class Arena:
         winner: Winner = given.winner
         keep = functools.partial(self._database.vote, bot=bool(given.website), read=self.limits.read)
         ballot = await self._writing(keep, given.battle, visitor.id, winner)
-        names = {one.id: one.label for one in await self._reading(self._database.variants)}
+        names = await self._reading(self._database.labels)
         told = {
             "model_a": visible(names[ballot.systems[0]]),
             "model_b": visible(names[ballot.systems[1]]),

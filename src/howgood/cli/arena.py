@@ -109,14 +109,16 @@ def _view(board: Board) -> RenderableType:
     """The leaderboard, every system with its share of the battles, and what counts for nothing."""
     from rich.console import Group
 
+    from howgood.core.text import duration, money
     from howgood.report import numbers
     from howgood.report.terminal.parts import plain_table, record, say, section
     from howgood.report.terminal.rating import leaderboard_view
 
-    systems = plain_table("<system", ">battles", ">share", ">votes")
+    systems = plain_table("<system", ">battles", ">share", ">votes", ">an answer takes", ">and costs")
     for one in board.variants:
         share = numbers.proportion(board.share(one))
-        systems.add_row(say(one.label), numbers.count(one.shown), share, numbers.count(one.votes))
+        spent = ("–", "–") if one.seconds is None else (duration(one.seconds), money(one.cost))
+        systems.add_row(say(one.label), numbers.count(one.shown), share, numbers.count(one.votes), *spent)
     top = say(board.why) if board.leaderboard is None else leaderboard_view(board.leaderboard)
     parts: list[RenderableType] = [top, section("Every system that ever took part", systems)]
     if board.left_out:

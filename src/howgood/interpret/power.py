@@ -71,10 +71,11 @@ def like(
     (n·SE² of its mean, with clusters and strata heeded); without it questions count as independent of each other."""
     found = split(table, score)
     question = found.question
-    if variance is not None:
-        question = max(0.0, variance - (found.sampling or 0.0) / found.epochs)
-    between = 2 * question * (1 - (correlation if paired else 0.0))
     clustered = variance is not None and table.instances.clusters is not None
+    if variance is not None:
+        # Of few clusters the variance may come out too small by chance; they never tell more than as many instances.
+        question = max(question if clustered else 0.0, variance - (found.sampling or 0.0) / found.epochs)
+    between = 2 * question * (1 - (correlation if paired else 0.0))
     words = f"one run's variance between questions {question:.4g}{', clusters heeded' if clustered else ''}, "
     words += f"correlation {correlation:g}" if paired else "unpaired"
     return Variances(between, 2 * (found.sampling or 0.0), words + _epochs(found.sampling))

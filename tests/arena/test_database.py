@@ -201,7 +201,7 @@ def test_what_is_no_arena(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="and not mysql://"):
         Database("mysql://someone:hunter22@host/x")
     with pytest.raises(DataError, match="does not answer") as caught:
-        Database("postgresql://someone:hunter22@127.0.0.1:1/arena")
+        Database("postgresql://someone:hunter22@127.0.0.1:1/arena?password=hunter22")
     assert "hunter22" not in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -104,7 +104,9 @@ class Database:
     def __init__(self, where: str, *, create: bool = True) -> None:
         url = _url(where, create)
         self._lite = url.get_backend_name() == "sqlite"
-        self.name = str(url.database) if self._lite else url.set(drivername="postgresql").render_as_string()
+        # A password may stand in the query too.
+        shown = url.set(drivername="postgresql", query={}).render_as_string()
+        self.name = str(url.database) if self._lite else shown
         try:
             self._engine = _engine(url)
         except ImportError:

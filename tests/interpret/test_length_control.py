@@ -78,6 +78,15 @@ def test_all_preferences_are_one() -> None:
     assert found.value > 0.99
 
 
+def test_an_interval_has_a_width_where_all_preferences_are_alike() -> None:
+    """None of 29 preferred: about as far up as 0 of 29 by Wilson, 0.117."""
+    lost = table(29)
+    lost.scores["preference"] = np.zeros(29)
+    (estimate,), _ = LengthControlled()(lost)
+    assert estimate.value < 0.01
+    assert 0.05 < estimate.high < 0.13
+
+
 def table(n: int) -> Table:
     preference, ours, theirs = drawn(n, 1, -1.0, 0.0)
     ids = [str(i) for i in range(n)]

@@ -51,6 +51,13 @@ def test_blind_and_in_an_order_of_one_s_own(file: str, monkeypatch: pytest.Monke
         assert item.question == f"task {number}"
 
 
+def test_people_see_no_variants(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {"ask": "Explain wonderfully something about {task}", "perturb": ["typos"]}
+    run = run_of(file, monkeypatch, "grade", lambda _: '{"score": 7}', **words)
+    assert len(run.trials) == 80
+    assert sorted(int(name) for name, _ in labels.sample(run, 80)) == list(range(1, 41))
+
+
 def test_labels_are_kept_and_the_last_one_counts(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(file, monkeypatch, "grade", graded)
     labels.write(run, Label("3", 0, "ann", 4.0))

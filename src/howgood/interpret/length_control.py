@@ -189,6 +189,8 @@ class LengthControlled:
     def __call__(self, table: Table) -> Estimates:
         import numpy as np
 
+        from howgood.interpret import statistics
+
         preference, ours, theirs = (table.score(name) for name in ("preference", "length", "baseline_length"))
         difficulty = table.score("difficulty") if "difficulty" in table.scores else np.zeros(len(ours))
         missing, n = table.instances.missing.total(), len(preference)
@@ -196,11 +198,16 @@ class LengthControlled:
             return [], []
         if self.as_upstream and self.anchors is not None:
             found = upstream(preference, ours, theirs, difficulty, self.anchors)
-            how = "L1-penalised logistic regression on length, as upstream; its error is too small"
+            how = "L1-penalised logistic regression on length, as upstream; its error is too small, Wilson"
         else:
             found = controlled(preference, ours, theirs, difficulty, self.anchors)
-            how = "logistic regression on length, delta method with a sandwich"
-        low, high = _on_logits(found.value, found.se)
+            how = "logistic regression on length, delta method with a sandwich, Wilson"
+        # As of any share: inside [0, 1], and never of no width. Where all were won, or none, the regression comes as
+        # near to 1 or 0 as its penalty lets it, and its error says nothing.
+        plain = float(preference.mean())
+        middle = plain if plain in (0.0, 1.0) else found.value
+        spread = statistics.Spread(middle, found.se, n - 1, n, n, 1, n, n)
+        low, high = statistics.share_interval(spread, binary=False, clustered=False)
         rate = Estimate(
             "length_controlled_win_rate", found.value, found.se, low, high, n, how, missing=missing, percent=True
         )
@@ -213,12 +220,3 @@ class LengthControlled:
             "anchors": 0 if self.anchors is None else len(self.anchors.preference),
             "compat": "upstream" if self.as_upstream and self.anchors is not None else "none",
         }
-
-
-def _on_logits(value: float, se: float, level: float = 0.95) -> tuple[float, float]:
-    """An interval that is symmetric in log odds, so that it stays between 0 and 1."""
-    from scipy.special import expit, logit, ndtri
-
-    inside = min(max(value, 1e-9), 1 - 1e-9)
-    half = float(ndtri((1 + level) / 2)) * se / (inside * (1 - inside))
-    return float(expit(logit(inside) - half)), float(expit(logit(inside) + half))

@@ -17,6 +17,7 @@ from howgood.core.errors import DataError, HowgoodError
 from howgood.core.types import Estimate
 from howgood.interpret.agreement import krippendorff
 from howgood.interpret.ppi import Powered, ppi_mean
+from howgood.interpret.robustness import originals
 from howgood.runs import columns
 from howgood.runs.journal import cannot_write
 from howgood.runs.store import SavedRun
@@ -86,8 +87,8 @@ def sample(run: SavedRun, n: int) -> list[tuple[str, int]]:
 
 
 def answered(run: SavedRun) -> list[tuple[str, int]]:
-    """The trials that have a written answer."""
-    rows = run.read(["id", "epoch", "text", "outcome"]).iter_rows()
+    """The trials that have a written answer, of the instances as the benchmark has them."""
+    rows = originals(run, ["id", "epoch", "text", "outcome"]).iter_rows()
     return [(name, epoch) for name, epoch, text, outcome in rows if text and text.strip() and outcome != "failed"]
 
 

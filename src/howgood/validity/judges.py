@@ -17,6 +17,7 @@ from msgspec import Struct
 from howgood.core.errors import HowgoodError, RequestError
 from howgood.core.types import Instance, Message, Paid, Prediction, Usage, Verdict
 from howgood.interpret.judging import Audit, Case, audit
+from howgood.interpret.robustness import originals
 from howgood.models.base import TRIAL
 from howgood.outputs.base import Outputs, present
 from howgood.outputs.judge.base import Judged
@@ -102,8 +103,8 @@ async def try_judges(run: SavedRun, n: int, seed: int = 0) -> Trials:
     outputs = plan.benchmark.outputs
     judged = _judged(outputs)
     before = {(case.id, case.epoch): case.verdicts for case in cases_of(run)}
-    frame = run.read(["id", "variant", "epoch", "text", "transcript"])
-    rows = [row for row in frame.iter_rows(named=True) if (row["id"], row["epoch"]) in before and not row["variant"]]
+    frame = originals(run, ["id", "epoch", "text", "transcript"])
+    rows = [row for row in frame.iter_rows(named=True) if (row["id"], row["epoch"]) in before]
     chosen: dict[str, list[dict[str, Any]]] = {}
     asked = random.Random(seed).sample(rows, min(n, len(rows)))
     for row in asked:

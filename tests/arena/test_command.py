@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import howgood as hg
+import howgood.arena
 from howgood.arena.database import Answered, Database
 from howgood.cli.arena import app
 from howgood.core.errors import DataError, HowgoodError
@@ -85,6 +86,13 @@ def test_what_cannot_be_served_leaves_nothing_behind(
     assert isinstance(refused.exception, HowgoodError)
     assert re.search(said, str(refused.exception))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_python_serves_too(tmp_path: Path) -> None:
+    with pytest.raises(HowgoodError, match="two systems or more"):
+        howgood.arena.serve([hg.load_model("reference/echo")], database=str(tmp_path / "x.sqlite"))
+    with pytest.raises(DataError, match="and not mysql://"):
+        howgood.arena.serve([hg.load_model("reference/echo"), "reference/uniform"], database="mysql://x")
 
 
 def test_a_database_that_is_not_there(tmp_path: Path) -> None:

@@ -142,9 +142,12 @@ class TestAlpacaEval:
         with pytest.raises(DataError, match="goes with the baseline gpt4_1106_preview"):
             run("alpacaeval", alpaca, limit=5, compat="upstream", baseline="other")
 
-    def test_a_baseline_that_is_none(self, alpaca: Path) -> None:
+    def test_a_baseline_that_is_none(self, alpaca: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        seat(monkeypatch, Judge(lambda _: ""))
         with pytest.raises(DataError, match="takes the name of a file"):
             run("alpacaeval", alpaca, baseline="../../etc/passwd")
+        with pytest.raises(DataError, match=r"there is no file alpacaeval/baselines/nobody\.jsonl\.gz in"):
+            run("alpacaeval", alpaca, baseline="nobody")
 
     def test_a_constant_answer_is_flagged(self, alpaca: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The published attack speaks to the judge; ours sees it as data, and the audit flags it either way."""

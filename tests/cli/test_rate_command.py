@@ -28,7 +28,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_the_leaderboard(battles: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    rate(str(battles), ties="davidson", elo=True)
+    rate([str(battles)], ties="davidson", elo=True)
     out = said(capsys)
     assert "2 models, 105 votes: Bradley-Terry, Davidson's ties, sandwich errors, clustered by voter" in out
     assert "1 vote the winner 'Sure!'" in out
@@ -39,11 +39,11 @@ def test_the_leaderboard(battles: Path, capsys: pytest.CaptureFixture[str], monk
 
 
 def test_a_baseline_and_json(battles: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rate(str(battles), baseline="old")
+    rate([str(battles)], baseline="old")
     out = said(capsys)
     assert "beats the baseline" in out
     assert "old is at 1000" in out
-    rate(str(battles), as_json=True)
+    rate([str(battles)], as_json=True)
     told = json.loads(capsys.readouterr().out)
     assert [one["model"] for one in told["models"]] == ["new", "old"]
     assert told["left_out"]["the winner 'Sure!'"] == 1
@@ -54,7 +54,7 @@ def test_names_are_whole_in_eighty_columns(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     for options in ({"baseline": "old"}, {"elo": True}, {"baseline": "old", "ties": "rao-kupper"}):
-        rate(str(battles), **options)  # type: ignore[arg-type]
+        rate([str(battles)], **options)  # type: ignore[arg-type]
         lines = capsys.readouterr().out.splitlines()
         assert any(" new " in line for line in lines)
         assert max(map(len, lines)) <= 80

@@ -137,7 +137,11 @@ def test_a_budget_counts_what_judges_take(file: str, monkeypatch: pytest.MonkeyP
     [
         ({"check": "grade"}, Unsupported, "name one with --judge MODEL"),
         ({"check": "exact", "judge": "reference/echo"} | ASK, Unsupported, "no judge is asked here"),
-        ({"check": "compare", "judge": "reference/echo"}, HowgoodError, "needs --answer"),
+        (
+            {"check": "compare", "judge": "reference/echo"},
+            HowgoodError,
+            "needs --answer.*--check compare --judge MODEL",
+        ),
         ({"check": "compare", "judge": "x", "criteria": "kind"} | ASK, HowgoodError, "a comparison has one verdict"),
         ({"check": "grade", "judge": "x", "criteria": "Kind One"}, HowgoodError, "takes names such as"),
         ({"check": "exact", "rubric": "good"} | ASK, HowgoodError, "are for a judge"),

@@ -99,7 +99,7 @@ def own_file(
     known = columns_of(source)
     if ask is None or (answer is None and check != "grade"):
         missing = "--ask (what to ask)" if ask is None else "--answer (the column of right answers)"
-        raise HowgoodError(f"{file} needs {missing}; it has the columns {listed(known)}. {example(file, known)}")
+        raise HowgoodError(f"{file} needs {missing}; it has the columns {listed(known)}. {example(file, known, check)}")
     if check == "auto":
         check = "choice" if choices else "normalized"
     if (check == "choice") != bool(choices):
@@ -348,13 +348,14 @@ def unknown_column(file: str, name: str, known: list[str]) -> str:
     return f"{file} has no column {shown(name)}; it has {listed(known)}.{suggestion}"
 
 
-def example(file: str, known: list[str]) -> str:
+def example(file: str, known: list[str], check: Check) -> str:
     """A command line for a file, with the columns that look like the question and the answer."""
     lower = {name.lower(): name for name in known}
     question = next((lower[name] for name in QUESTIONS if name in lower), known[0])
     answer = next((lower[name] for name in ANSWERS if name in lower and lower[name] != question), known[-1])
     ask = shlex.quote("{" + question + "}")
-    return f"For example: howgood run {shlex.quote(file)} --ask {ask} --answer {shlex.quote(answer)} --check contains"
+    how = f"{check} --judge MODEL" if check in JUDGED else "contains"
+    return f"For example: howgood run {shlex.quote(file)} --ask {ask} --answer {shlex.quote(answer)} --check {how}"
 
 
 def shown(text: str) -> str:

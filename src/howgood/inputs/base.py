@@ -95,6 +95,8 @@ class Inputs:
         for source in self.sources:
             if source.has(split):
                 return source
+        if len(self.sources) == 1 and split == self.split:
+            self.sources[0].provenance(split)  # which says what is missing
         raise DataError(
             f"no source has the split '{split}'; pass --data FOLDER or set HOWGOOD_DATA to a folder that does"
         )

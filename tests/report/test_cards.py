@@ -125,6 +125,14 @@ def test_the_command_for_a_file_does_not_name_it_twice(tmp_path: Path) -> None:
     assert cards.command(msgspec.structs.replace(run, benchmark="unnamed")) is None
 
 
+def test_only_what_can_be_wrong_is_looked_at_for_it(tmp_path: Path) -> None:
+    run = choice_run(tmp_path, n=4)
+    assert cards.look_closer(run, "3e7a") == "howgood show 3e7a --wrong"
+    surprise = msgspec.structs.replace(run, outcomes={"scored": 3, "failed": 1})
+    assert cards.look_closer(surprise, "3e7a") == "howgood show 3e7a"
+    assert cards.look_closer(msgspec.structs.replace(surprise, verdicts=4), "3e7a") == "howgood show 3e7a --wrong"
+
+
 def test_how_it_ended(tmp_path: Path) -> None:
     run = written_run(tmp_path)
     assert cards.ending(run, run.outcomes) == "Incomplete: 1 of 8 trials failed. To try them again:"

@@ -241,6 +241,7 @@ def conclude(saved: list[SavedRun], screen: Console) -> None:
     """The table of estimates, what it took, where the instances are, and the report."""
     from howgood.api import list_runs
     from howgood.core.text import visible
+    from howgood.report.cards import look_closer
     from howgood.report.costs import fronts
     from howgood.report.terminal.comparisons import front_view
     from howgood.report.terminal.robustness import robustness_section
@@ -270,7 +271,8 @@ def conclude(saved: list[SavedRun], screen: Console) -> None:
     for front in fronts(kept):
         screen.print(front_view(front))
     path = write(kept)
-    say(f"instances:   howgood show {name[kept[0].id]} --wrong")
+    closer = look_closer(kept[0], name[kept[0].id])
+    say(f"{'instances:' if closer.endswith('--wrong') else 'the run:':<13}{closer}")
     pairs = ((a, b) for place, b in enumerate(kept) for a in kept[:place] if a.rules.benchmark == b.rules.benchmark)
     pair = next(pairs, None)
     if pair:

@@ -7,7 +7,7 @@ import shlex
 from typing import Any
 
 from howgood.core.registry import DATA_FILES
-from howgood.core.types import Estimate, Run
+from howgood.core.types import NOT_JUDGED, Estimate, Run
 from howgood.report import numbers
 
 Answer = tuple[str, str]
@@ -213,6 +213,12 @@ def command(run: Run) -> str | None:
         if not _implied(run.benchmark, name):
             words += ["-P", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     return shlex.join(words)
+
+
+def look_closer(run: Run, name: str) -> str:
+    """The command that shows the instances that went wrong of a run called `name`; the run itself, where none can."""
+    scored = not run.verdicts and set(run.outcomes) <= {"scored", *NOT_JUDGED}
+    return f"howgood show {name}{'' if scored else ' --wrong'}"
 
 
 def ending(run: Run, outcomes: dict[str, int]) -> str:

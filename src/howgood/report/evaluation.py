@@ -228,7 +228,8 @@ def _developer(run: SavedRun, first: Estimate | None, smallest: float | None) ->
     if odd:
         told = ", ".join(f"{n:,} {name}" for name, n in odd.items())
         can.append(f"Mend what is no matter of knowledge: {told} (howgood show {run.id[-4:]} --errors or --wrong).")
-    can.append("Read the wrong answers one by one: howgood show --wrong.")
+    if (command := cards.look_closer(run, run.id[-4:])).endswith("--wrong"):
+        can.append(f"Read the wrong answers one by one: {command}.")
     cannot.append("Tune on these questions and report this number: it would then tell how well they were fitted.")
     return Use("A model developer", tuple(can), tuple(cannot))
 

@@ -244,5 +244,5 @@ def _cost(run: SavedRun) -> Table:
 
 def _next(run: SavedRun) -> list[Text]:
     again = cards.command(run)
-    lines = [f"howgood show {run.id} --wrong", f"howgood report {run.id}"]
+    lines = [cards.look_closer(run, run.id), f"howgood report {run.id}"]
     return [say(text, "dim") for text in ([again] if again else []) + lines]

@@ -388,13 +388,23 @@ def power(
         if found.se is None:
             raise HowgoodError("the two runs share one independent instance, which shows no variance")
         both = like_both(tables[0], tables[1], found.name, found.n * found.se**2)
-        return msgspec.structs.replace(both, percent=found.percent)
+        return _spread(msgspec.structs.replace(both, percent=found.percent))
     if name not in tables[0].scores:
         raise HowgoodError(f"{name} is no mean over instances: give the runs of two systems, or another score")
     own = next((estimate for estimate in saved[0].estimates if estimate.name == name), None)
     variance = None if own is None or own.se is None else own.n * own.se**2
     percent = own is None or own.percent
-    return msgspec.structs.replace(like(tables[0], name, correlation, paired, variance), percent=percent)
+    return _spread(msgspec.structs.replace(like(tables[0], name, correlation, paired, variance), percent=percent))
+
+
+def _spread(found: Variances) -> Variances:
+    """Raises `DataError` for variances of nothing, by which any difference whatever could be seen."""
+    if found.variance() < 1e-18:  # none but for rounding
+        raise DataError(
+            "all answers scored alike, so these runs show no spread to plan with; plan from assumptions: "
+            "howgood power --accuracy 0.1"
+        )
+    return found
 
 
 def card(run: str | Path | SavedRun) -> EvaluationCard:

@@ -136,6 +136,18 @@ def test_questions_on_one_document_are_fewer_than_they_look(tmp_path: Path, caps
     assert told in hg.card(run).markdown()
 
 
+def test_answers_that_are_all_alike_promise_nothing(tmp_path: Path) -> None:
+    rows = [{"id": str(i), "question": f"Say w{i}", "answer": "none"} for i in range(30)]
+    (tmp_path / "words.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, rows)))
+    asked = {"ask": "{question}", "answer": "answer", "check": "exact", "folder": tmp_path / "runs"}
+    one, other = (hg.run(str(tmp_path / "words.jsonl"), Sayer(name, True), **asked) for name in ("one", "other"))
+    assert one.estimate.value == 0
+    for given in ((one,), (one, other)):
+        with pytest.raises(DataError, match="no spread to plan with; plan from assumptions"):
+            hg.power(*given)
+    assert "or more would show" not in hg.card(one).markdown()
+
+
 def test_what_cannot_be_planned_is_said(runs: list[SavedRun]) -> None:
     with pytest.raises(HowgoodError, match="above zero"):
         power(difference=-0.1)

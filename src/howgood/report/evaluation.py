@@ -161,13 +161,14 @@ def _answer(run: SavedRun, first: Estimate | None) -> list[str]:
 
 def _detectable(first: Estimate | None, table: Table | None) -> float | None:
     """The difference from another system on the same instances that would show with 80 % power, if the two find them
-    hard alike with correlation 0.5; None for what is no mean."""
+    hard alike with correlation 0.5; None for what is no mean, and where answers that are all alike show no spread."""
     from howgood.interpret.power import like
 
     if first is None or table is None or first.name not in table.scores or len(table.instances.ids) < 2:
         return None
     variance = None if first.se is None else first.n * first.se**2
-    return like(table, first.name, variance=variance).detectable(first.n, table.instances.epochs)
+    seen = like(table, first.name, variance=variance).detectable(first.n, table.instances.epochs)
+    return seen if seen > 1e-9 * (1 + abs(first.value)) else None
 
 
 def _seen(first: Estimate | None, smallest: float | None) -> str:

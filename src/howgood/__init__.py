@@ -9,7 +9,11 @@ a.trials
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# polars' allocator (jemalloc) keeps what it has freed; what a table took when it was written or read goes back at once.
+os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1,dirty_decay_ms:0,muzzy_decay_ms:0")
 
 if TYPE_CHECKING:
     from howgood.api import (

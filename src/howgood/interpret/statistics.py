@@ -187,7 +187,8 @@ def _spread(value: float, contribution: Floats, weight: Floats, groups: Ints, un
 
     count, strata = int(units.max()) + 1, int(groups.max()) + 1
     total = np.bincount(units, contribution)
-    group = groups[np.unique(units, return_index=True)[1]]
+    group = np.empty(count, np.int64)
+    group[units] = groups  # every unit lies in one group
     size = np.bincount(group)
     deviation = total - (np.bincount(group, total) / size)[group]
     se = None

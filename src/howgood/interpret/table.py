@@ -171,7 +171,9 @@ class Table:
         kept = order[~self.failed[order]]
         if len(kept) == 0:
             raise DataError(f"none of {len(self.ids)} trials has a score; see `howgood show RUN --errors` for why")
-        present, first, count = np.unique(codes[kept], return_index=True, return_counts=True)
+        codes = codes[kept]
+        first = np.flatnonzero(np.diff(codes, prepend=-1))
+        present, count = codes[first], np.diff(first, append=len(codes))
         row = np.repeat(np.arange(len(present)), count)
         rows = kept[first]
         strata, names = _coded(_taken(self.strata, rows))

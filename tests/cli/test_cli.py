@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 import howgood as hg
-from howgood.cli.main import PANELS, main, summary
+from howgood.cli.main import COMMANDS, _named, build, main
 
 Output = tuple[int, str, str]
 
@@ -236,10 +238,20 @@ def test_sql_keeps_to_the_width(howgood: Shell, monkeypatch: pytest.MonkeyPatch,
 def test_every_command_stands_in_a_group_in_words_of_its_own(howgood: Shell) -> None:
     status, out, _ = howgood("--help")
     assert status == 0
-    assert "─ Commands ─" not in out  # where what is in no group would stand
-    for panel, commands in PANELS.items():
-        assert f"─ {panel} ─" in out
-        for name, command in commands.items():
-            assert f"│ {name} " in out
-            assert summary(command) in " ".join(out.replace("│", " ").split())
-    assert summary(PANELS["Look at runs"]["show"]) == "Show a run."
+    for panel, commands in COMMANDS.items():
+        assert f"\n{panel}\n" in out
+        for name, words in commands.items():
+            assert f"\n  {name} " in out
+            assert f"  {words}\n" in out
+
+
+@pytest.mark.parametrize("name", [name for commands in COMMANDS.values() for name in commands])
+def test_a_command_is_listed_by_the_beginning_of_its_description(name: str) -> None:
+    """Up to the first stop of any kind, and nothing but the command itself is imported to run it."""
+    app = build([name])
+    (command,) = [c for c in app.registered_commands if c.name == name and c.callback is not _named] or [None]
+    group = next((g.typer_instance for g in app.registered_groups if g.name == name), None)
+    described = inspect.getdoc(command.callback) if command else group and group.info.help
+    listed = next(commands[name] for commands in COMMANDS.values() if name in commands)
+    assert f"{re.split(r'[.:;]', ' '.join(str(described).split()))[0]}." == listed
+    assert sum(c.callback is _named for c in app.registered_commands) == sum(map(len, COMMANDS.values())) - 1

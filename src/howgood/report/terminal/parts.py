@@ -15,7 +15,6 @@ from rich.text import Text
 from howgood.core.text import visible
 from howgood.core.types import Estimate
 from howgood.report import numbers
-from howgood.report.instances import place
 from howgood.report.safe import line
 
 BAR = (9, 20)
@@ -147,6 +146,8 @@ def number_of(difference: Estimate) -> Text:
 
 def counts(outcomes: dict[str, int]) -> Text:
     """Outcomes with how many trials had each, what went wrong first."""
+    from howgood.report.instances import place  # not for those who draw no outcomes
+
     names = sorted(outcomes, key=place)
     parts = [say(f"{outcomes[name]:,} {name}", OUTCOME_STYLES.get(name, ODD_STYLE)) for name in names]
     return Text(", ").join(parts) if parts else Text("none", style="dim")

@@ -20,8 +20,8 @@ from weakref import WeakKeyDictionary
 
 FIRST_LIMIT = 8
 CUT, TOUCHED = 0.7, 0.9
-"""What is left of the limit after a push-back, as in CUBIC (RFC 9438, section 4.6): the second where the limit had grown
-since it was last cut, and so has only touched what the server takes; this holds it within a tenth of that."""
+"""What is left of the limit after a push-back, as in CUBIC (RFC 9438, section 4.6): the second where the limit had
+grown since it was last cut, and so has only touched what the server takes; this holds it within a tenth of that."""
 LONGEST_PAUSE = 60.0
 """Seconds to wait for a quota that is used up; then the server is asked again, and says itself what it thinks."""
 

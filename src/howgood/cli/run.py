@@ -273,11 +273,26 @@ def conclude(saved: list[SavedRun], screen: Console) -> None:
     path = write(kept)
     closer = look_closer(kept[0], name[kept[0].id])
     say(f"{'instances:' if closer.endswith('--wrong') else 'the run:':<13}{closer}")
+    for run in kept:
+        if run.verdicts:
+            for line in judged_lines(run, name[run.id]):
+                say(line, "yellow" if line.startswith("beware") else "")
     pairs = ((a, b) for place, b in enumerate(kept) for a in kept[:place] if a.rules.benchmark == b.rules.benchmark)
     pair = next(pairs, None)
     if pair:
         say(f"comparison:  howgood compare {name[pair[0].id]} {name[pair[1].id]}")
     say(f"report:      {path}")
+
+
+def judged_lines(run: SavedRun, name: str) -> list[str]:
+    """What must be known of a run's judges beside its number."""
+    from howgood.validity.judges import audit_run
+
+    found = audit_run(run)
+    told = [f"beware:      {warning}" for warning in found.warnings]
+    if found.agree is not None:
+        told.insert(0, f"judges:      agree with alpha {found.agree.value:.2f} (Krippendorff)")
+    return [*told, f"judging:     howgood audit {name}"]
 
 
 def write(saved: list[SavedRun], path: Path | None = None) -> Path:

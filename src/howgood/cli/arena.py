@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from howgood.arena.board import Board
 
 app = typer.Typer(
-    help="The arena: people ask, two systems answer without their names, and a vote says which answer is better.",
+    help="Let people ask, and vote between two answers without names: the arena, its board, and its votes as a file.",
     no_args_is_help=True,
 )
 Where = Annotated[

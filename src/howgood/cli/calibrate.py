@@ -13,7 +13,7 @@ def calibrate(
     run: Annotated[str, typer.Argument(help="A run with labels (`howgood label`).")],
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Say what people would of all answers of a run: from those that they labelled and the run's verdicts on all, the
+    """Estimate what people would say of all answers: from those that they labelled and the run's verdicts on all, the
     mean with its interval, how biased the judge is, what its verdicts are worth in labels, and how many more labels
     would halve the interval."""
     import msgspec

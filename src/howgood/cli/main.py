@@ -42,13 +42,13 @@ COMMANDS = {
         "decide": "Decide between systems by what their answers are worth to you.",
         "rate": "Rate models from votes on pairs of them (Bradley-Terry).",
         "irt": "Fit item response theory to several systems' runs.",
-        "scale": "Scaling laws.",
+        "scale": "Fit scaling laws.",
     },
     "Judges and people": {
         "audit": "Say how far a run's judges can be trusted.",
         "label": "Label a run's answers.",
-        "calibrate": "Say what people would of all answers of a run.",
-        "arena": "The arena.",
+        "calibrate": "Estimate what people would say of all answers.",
+        "arena": "Let people ask, and vote between two answers without names.",
     },
     "Servers and caches": {
         "serve": "Serve a model in the OpenAI and the Anthropic dialect until Ctrl-C.",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Let people ask, and vote between two answers without names: the arena, its board, and its votes as a file.",
     no_args_is_help=True,
+    suggest_commands=False,
 )
 Where = Annotated[
     str,

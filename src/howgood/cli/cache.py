@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from howgood.models.responses import Key, Responses
     from howgood.runs.plan import Plan
 
-app = typer.Typer(help="The answers that are kept so that nothing is paid for twice.", no_args_is_help=True)
+app = typer.Typer(
+    help="The answers that are kept so that nothing is paid for twice.", no_args_is_help=True, suggest_commands=False
+)
 UNITS = {"min": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 SHOWN = 60
 """Lines of a difference between prompts that are shown."""

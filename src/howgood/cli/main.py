@@ -86,6 +86,7 @@ def build(arguments: Sequence[str] | None = None) -> typer.Typer:
         cls=Commands,
         help=HELP,
         no_args_is_help=True,
+        suggest_commands=False,  # click suggests already
         add_completion=False,
         pretty_exceptions_enable=False,
     )

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from howgood.core.types import Estimate
     from howgood.interpret.fit import Fit
 
-app = typer.Typer(help="Fit scaling laws: what a larger model would reach, from smaller ones.", no_args_is_help=True)
+app = typer.Typer(
+    help="Fit scaling laws: what a larger model would reach, from smaller ones.",
+    no_args_is_help=True,
+    suggest_commands=False,
+)
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Tables of runs: csv, jsonl, parquet, ...")]
 Predict = Annotated[
     list[str] | None,

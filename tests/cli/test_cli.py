@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import howgood as hg
 from howgood.cli.main import COMMANDS, _named, build, main
@@ -255,3 +256,10 @@ def test_a_command_is_listed_by_the_beginning_of_its_description(name: str) -> N
     listed = next(commands[name] for commands in COMMANDS.values() if name in commands)
     assert f"{re.split(r'[.:;]', ' '.join(str(described).split()))[0]}." == listed
     assert sum(c.callback is _named for c in app.registered_commands) == sum(map(len, COMMANDS.values())) - 1
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("labl", "label"), ("scale ladde", "ladder"), ("cache stat", "stats")])
+def test_the_nearest_command_is_suggested_once(typed: str, meant: str) -> None:
+    found = CliRunner().invoke(build(typed.split()), typed.split())
+    assert found.exit_code == 2
+    assert found.output.count(f"Did you mean '{meant}'?") == 1

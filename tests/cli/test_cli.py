@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import howgood as hg
+from howgood.cli import list_
 from howgood.cli.main import COMMANDS, _named, build, main
 
 Output = tuple[int, str, str]
@@ -105,8 +106,8 @@ def test_an_own_file_is_told_of_in_the_same_words_everywhere(howgood: Shell, sup
 def test_list_describe_check(howgood: Shell) -> None:
     status, out, _ = howgood("list")
     assert status == 0
-    assert "arc-agi-1" in out
-    assert "quickstart" in out
+    assert re.search(r"\nreasoning\n(  .*\n)*  arc-agi-1 +ARC-AGI-1: 400 tasks of coloured grids, .*\.\n", out)
+    assert re.search(r"\nsuites\n  quickstart  A first look .*\n", out)
     status, out, _ = howgood("describe", "mmlu")
     assert "2009.03300" in out
     assert "method" in out
@@ -118,6 +119,16 @@ def test_list_describe_check(howgood: Shell) -> None:
     assert "→ Temperature (written: Answer: " in out
     status, out, _ = howgood("list", "--models")
     assert "smollm2" in out
+
+
+def test_the_list_folds_beside_the_names_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("NO_COLOR", "1")
+    list_._print([("mmlu", "57 subjects, four choices"), ("x", "\x1b[2J")], indent="  ")
+    assert capsys.readouterr().out == "  mmlu  57 subjects, four\n        choices\n  x     ␛[2J\n"
 
 
 def test_a_report_and_a_resume(howgood: Shell, support: Path, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +32,50 @@ def test_every_benchmark_of_the_catalogue_can_be_found_and_has_its_card() -> Non
         assert entry.card.name == one.name
         assert entry.card.title == one.title != ""
         assert entry.card.purpose == one.purpose != ""
+
+
+ADDED = '''
+import howgood as hg
+
+
+@hg.benchmark(
+    "quick", purpose="propensity",
+)
+def quick() -> hg.Benchmark:
+    """Quick to find.
+
+    And more."""
+
+
+@hg.benchmark('quoted', purpose='capability')
+def quoted() -> hg.Benchmark:
+    'Written in another style.'
+
+
+@hg.benchmark("bare")
+def bare() -> hg.Benchmark: ...
+'''
+
+
+def test_installed_packages_add_benchmarks_however_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "added.py").write_text(ADDED)
+    (tmp_path / "added-1.0.dist-info").mkdir()
+    (tmp_path / "added-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: added\nVersion: 1.0\n")
+    (tmp_path / "added-1.0.dist-info" / "entry_points.txt").write_text("[howgood.benchmarks]\nadded = added\n")
+    code = "from howgood.core.registry import catalogue; [print(*e[:4], sep='|') for e in map(astuple, catalogue())]"
+    found = subprocess.run(
+        [sys.executable, "-c", f"from msgspec.structs import astuple; {code}"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert [line for line in found if "|added|" in line] == [
+        "bare|added||",
+        "quick|added|Quick to find.|propensity",
+        "quoted|added|Written in another style.|capability",
+    ]
+    assert len(found) == len(catalogue()) + 3
 
 
 def test_an_unknown_name_gets_a_suggestion() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from howgood.cli.options import bold
 from howgood.core.errors import HowgoodError
 from howgood.core.text import one_line
 
@@ -33,6 +34,7 @@ COMMANDS = {
     "Look at runs": {
         "runs": "List all runs.",
         "show": "Show a run.",
+        "studio": "Look at runs in a browser.",
         "report": "Write a self-contained HTML report of runs.",
         "card": "Print the evaluation card of a run, as Markdown.",
         "sql": "Query all runs.",
@@ -70,12 +72,6 @@ class Commands(TyperGroup):
         options = (("--version", "Show the version and exit."), ("--help", "Show this message, or that of a command."))
         lines += ["", bold("Options"), *(f"  {name:<{width}}  {words}" for name, words in options)]
         formatter.write("\n".join(lines) + "\n")
-
-
-def bold(text: str) -> str:
-    """A heading, bold where a terminal shows it."""
-    plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
-    return text if plain else f"\x1b[1m{text}\x1b[0m"
 
 
 def build(arguments: Sequence[str] | None = None) -> typer.Typer:

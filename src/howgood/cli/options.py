@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -66,6 +68,12 @@ def console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
+
+
+def bold(text: str) -> str:
+    """A text in bold where a terminal shows it, for what is drawn without rich, which takes long to import."""
+    plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
+    return text if plain else f"\x1b[1m{text}\x1b[0m"
 
 
 def parameters(given: list[str] | None) -> dict[str, Any]:

@@ -1,48 +1,22 @@
-"""Benchmarks and suites in a terminal: the catalogue, and one card."""
+"""A benchmark's card and a suite's parts in a terminal."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import typing
-from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from howgood.core.registry import Entry, Listed, describe_type
+from howgood.core.registry import Entry, describe_type
 from howgood.report import numbers
 from howgood.report.terminal.parts import plain_table, record, say, section
 
 if TYPE_CHECKING:
     from howgood.benchmarks.suites import Suite
-
-
-OWN = "benchmarks"
-"""The section of what stands in no folder of its own: the ways to ask data of one's own."""
-
-
-def benchmarks_table(listed: Sequence[Listed], suites: Mapping[str, Suite]) -> RenderableType:
-    """Every benchmark under its section, then the suites."""
-    parts: list[RenderableType] = []
-    for name, entries in groupby(listed, key=lambda entry: entry.section):
-        title = "your own data" if name == OWN else name
-        parts += [say(title, "dim"), _named([(entry.name, entry.title) for entry in entries]), Text("")]
-    if suites:
-        parts += [Text("suites", style="dim"), _named([(name, suite.title) for name, suite in suites.items()])]
-    return Group(*parts)
-
-
-def _named(lines: Sequence[tuple[str, str]]) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, title in lines:
-        table.add_row(say(f"  {name}", "bold"), say(title))
-    return table
 
 
 def card_view(entry: Entry) -> RenderableType:

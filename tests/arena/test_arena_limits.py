@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from howgood.arena.limits import MOST_KEYS, Gate, Limits, Window
-from howgood.arena.visitors import Visitors
+from howgood.web.visitors import Visitors
 
 
 def test_a_window_slides() -> None:

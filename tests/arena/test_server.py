@@ -14,11 +14,12 @@ import pytest
 
 from howgood.arena.database import Database
 from howgood.arena.limits import Limits
-from howgood.arena.server import LARGEST_BODY, LONGEST_PROMPT, Arena
+from howgood.arena.server import LONGEST_PROMPT, Arena
 from howgood.core.errors import ModelError, RequestError
 from howgood.core.types import Generate, Prediction
 from howgood.models.base import Capabilities, Model
 from howgood.models.registry import load_model
+from howgood.web.guard import LARGEST_BODY
 
 EASY = Limits(visitor=1000, address=10_000, hour=100_000, at_once=1000, all_at_once=1000, read=0.0)
 Events = list[dict[str, Any]]
@@ -369,5 +370,5 @@ async def test_what_cannot_be_served(database: Database) -> None:
     with pytest.raises(ModelError, match="at least 16 characters"):
         Arena(reference(), database, host="0.0.0.0", token="short")
     async with Arena(reference(), database) as arena:
-        with pytest.raises(ModelError, match=f"cannot listen on 127.0.0.1:{arena.port}: Address already in use"):
-            await Arena(reference(), database, port=arena.port).start()
+        with pytest.raises(ModelError, match=f"cannot listen on {arena.url[7:]}: Address already in use"):
+            await Arena(reference(), database, port=int(arena.url.rpartition(":")[2])).start()

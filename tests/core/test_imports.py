@@ -16,7 +16,7 @@ LAYERS = [
     {"calls", "outputs", "interpret"},
     {"runs"},
     {"benchmarks", "agents", "validity", "realism", "games"},
-    {"report"},
+    {"report", "web"},
     {"api", "arena"},
     {"__init__", "cli", "studio"},
 ]

@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from howgood.arena.board import Board
 from howgood.arena.database import Variant
-from howgood.arena.visitors import Visitor
 from howgood.core.text import shorten
 from howgood.core.types import Estimate
 from howgood.report import charts, numbers
+from howgood.web.visitors import Visitor
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
-import re
 import secrets
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from contextlib import aclosing
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import msgspec
 from msgspec import Meta, Struct
 
 from howgood.arena.answers import Ended, Piece, prompt_for, side_by_side
@@ -27,34 +23,33 @@ from howgood.arena.database import Answered, Database, Denied, Turn, Winner
 from howgood.arena.leaks import Leaks
 from howgood.arena.limits import Gate, Limits, Window
 from howgood.arena.pairs import Pairs
-from howgood.arena.visitors import COOKIE, Visitor, Visitors
 from howgood.core.errors import DataError, MissingExtra, ModelError
 from howgood.core.text import visible
 from howgood.core.types import Generate
 from howgood.models.base import Model
+from howgood.web.guard import Refused, body, check_host, check_write, headers, is_own
+from howgood.web.visitors import Visitor, Visitors
 
 try:
-    import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
-    from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+    from starlette.responses import HTMLResponse, JSONResponse, Response
     from starlette.routing import Route
+
+    from howgood.web.serving import EventStream, Served, event
 except ImportError:
     raise MissingExtra("an arena's server", "arena") from None
 
 LONGEST_PROMPT = 8_000
 """Characters."""
-LARGEST_BODY = 64 * 1024
-SLOWEST_BODY = 10.0
-"""Seconds in which a request's body has to be there."""
+COOKIE = "howgood_arena"
+TOO_LONG = f"A question has at most {LONGEST_PROMPT:,} characters."
 MOST_TURNS = 8
 FRESH = 1.0
 """Seconds for which the votes known to the choice of pairs, and a leaderboard, are taken as they were."""
 SHORTEST_TOKEN = 16
 VOTES_A_TURN = 3
 """Votes an address may try to give for each turn it may ask for."""
-LAST_MOMENT = 3
-"""Seconds that answers under way have when the server ends."""
 T = TypeVar("T")
 
 Text = Annotated[str, Meta(max_length=LONGEST_PROMPT)]
@@ -77,14 +72,6 @@ class Vote(Struct):
 
 class Enter(Struct):
     token: Annotated[str, Meta(max_length=500)]
-
-
-class Refused(Exception):
-    """A request that gets no answer but this."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status = status
 
 
 class Arena:
@@ -111,7 +98,7 @@ class Arena:
         limits: Limits | None = None,
     ) -> None:
         check_arena(models, host, token, max_tokens, temperature)
-        self.host, self.port = host, port
+        self._served = Served(host, port)
         self.limits = limits or Limits()
         self._database, self._max_tokens, self._temperature = database, max_tokens, temperature
         self._models = {database.register(one.name, self._details(one)): one for one in models}
@@ -128,13 +115,10 @@ class Arena:
         # One thread writes: SQLite has one writer anyhow, and votes that wait in line are not lost to a busy lock.
         self._writer = ThreadPoolExecutor(1, "arena-writes")
         self._reader = ThreadPoolExecutor(2, "arena-reads")
-        self._server: uvicorn.Server | None = None
-        self._task: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return self._served.url
 
     @property
     def names(self) -> list[str]:
@@ -147,31 +131,11 @@ class Arena:
 
     async def start(self) -> None:
         """Listen. Raises `ModelError` where the port cannot be had."""
-        listener = _listener(self.host, self.port)
-        self.port = listener.getsockname()[1]
-        config = uvicorn.Config(
-            self.app(),
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=20,
-            timeout_graceful_shutdown=LAST_MOMENT,
-        )
-        self._server = _Server(config)
-        self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
-        while not self._server.started and not self._task.done():
-            await asyncio.sleep(0.01)
+        await self._served.start(self.app())
 
     async def stop(self) -> None:
         """End; answers under way are cut off after a moment."""
-        if self._server is not None and self._task is not None:
-            self._server.should_exit = True
-            await self._task
-            self._server = self._task = None
+        await self._served.stop()
         self._writer.shutdown()
         self._reader.shutdown()
 
@@ -209,28 +173,19 @@ class Arena:
                 response = JSONResponse({"error": str(denied)}, 409)
             except DataError:
                 response = JSONResponse({"error": "The arena cannot reach its database. Try again later."}, 503)
-            response.headers.update(_headers(nonce))
+            response.headers.update(headers(nonce))
             return response
 
         return guarded
 
     def _admitted(self, request: Request) -> Visitor:
         """The visitor, a new one where a page is asked for the first time. Raises `Refused`."""
-        host = re.sub(r":\d*$", "", request.headers.get("host", "")).strip("[]")
-        if self._open and not _is_own(host):  # a name that was made to mean this machine (DNS rebinding)
-            raise Refused(403, "An arena without a token answers to localhost only.")
+        if self._open:
+            check_host(request)
         visitor = self._visitors.read(request.cookies.get(COOKIE))
         if request.method == "GET":
             return visitor or self._visitors.new()
-        origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
-        if (
-            request.headers.get("origin") != origin
-            or request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
-        ):
-            raise Refused(403, "This comes from another page than the arena's.")
-        given = request.headers.get("x-csrf", "")
-        if visitor is None or not secrets.compare_digest(given.encode(), visitor.csrf.encode()):
-            raise Refused(403, "The page is out of date. Load it again.")
+        visitor = check_write(request, visitor)
         if request.url.path != "/enter" and not self._visitors.admits(visitor):
             raise Refused(401, "Give the arena's token first.")
         return visitor
@@ -257,14 +212,14 @@ class Arena:
         return self._with_cookie(HTMLResponse(page), request, visitor)
 
     async def _enter(self, request: Request, visitor: Visitor) -> Response:
-        given, address = await _body(request, Enter), self._address(request)
+        given, address = await body(request, Enter, TOO_LONG), self._address(request)
         self._count(self._tries, address)
         if not self._visitors.knows(given.token):
             raise Refused(401, "That is not the token.")
         return self._with_cookie(JSONResponse({}), request, self._visitors.entered(visitor))
 
     async def _ask(self, request: Request, visitor: Visitor) -> Response:
-        asked, address = await _body(request, Ask), self._address(request)
+        asked, address = await body(request, Ask, TOO_LONG), self._address(request)
         if not asked.prompt.strip():
             raise Refused(400, "Write a question first.")
         if asked.website:  # a bot: it costs no answers, and learns nothing from a refusal that others get too
@@ -283,7 +238,7 @@ class Arena:
                 if not set(found.systems) <= set(self._models):
                     raise Refused(409, "One of the two systems is gone. Start a new battle.")
                 battle, systems, before = found.id, found.systems, found.turns
-            return _Stream(self._answers(battle, systems, before, asked.prompt), lambda: self._gate.leave(address))
+            return EventStream(self._answers(battle, systems, before, asked.prompt), lambda: self._gate.leave(address))
         except BaseException:
             self._gate.leave(address)
             raise
@@ -292,7 +247,7 @@ class Arena:
         self, battle: str, systems: tuple[int, int], before: tuple[Turn, ...], prompt: str
     ) -> AsyncIterator[bytes]:
         """The answers as server-sent events; the turn is kept before the last of them is sent."""
-        yield _event({"type": "battle", "battle": battle, "turn": len(before) + 1})
+        yield event({"type": "battle", "battle": battle, "turn": len(before) + 1})
         models = self._models[systems[0]], self._models[systems[1]]
         requests = [
             Generate(
@@ -302,23 +257,23 @@ class Arena:
         ]
         ended: dict[int, Answered] = {}
         async with aclosing(side_by_side(models, (requests[0], requests[1]), self._leaks)) as events:
-            async for event in events:
-                if isinstance(event, Piece):
-                    yield _event({"type": "piece", "side": "ab"[event.side], "text": visible(event.text)})
-                elif isinstance(event, Ended):
-                    ended[event.side] = event.answer
-                    if event.answer.error is None:
-                        yield _event({"type": "ended", "side": "ab"[event.side], "text": visible(event.answer.text)})
+            async for came in events:
+                if isinstance(came, Piece):
+                    yield event({"type": "piece", "side": "ab"[came.side], "text": visible(came.text)})
+                elif isinstance(came, Ended):
+                    ended[came.side] = came.answer
+                    if came.answer.error is None:
+                        yield event({"type": "ended", "side": "ab"[came.side], "text": visible(came.answer.text)})
                     else:
-                        yield _event({"type": "failed", "side": "ab"[event.side]})
+                        yield event({"type": "failed", "side": "ab"[came.side]})
                 else:
                     yield b":\n\n"
         await self._writing(self._database.end_turn, battle, len(before), (ended[0], ended[1]))
         fine = not any(answer.error for answer in ended.values())
-        yield _event({"type": "end", "fine": fine, "more": fine and len(before) + 1 < MOST_TURNS})
+        yield event({"type": "end", "fine": fine, "more": fine and len(before) + 1 < MOST_TURNS})
 
     async def _vote(self, request: Request, visitor: Visitor) -> Response:
-        given, address = await _body(request, Vote), self._address(request)
+        given, address = await body(request, Vote, TOO_LONG), self._address(request)
         self._count(self._votes, address)
         winner: Winner = given.winner
         keep = functools.partial(self._database.vote, bot=bool(given.website), read=self.limits.read)
@@ -380,28 +335,6 @@ TOLD = {
 }
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to the process it is in."""
-
-    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-        return nullcontext()
-
-
-class _Stream(StreamingResponse):
-    """Server-sent events; `after` is done however they end, also where they never began."""
-
-    def __init__(self, content: AsyncIterator[bytes], after: Callable[[], None]) -> None:
-        super().__init__(content, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
-        self._content, self._after = content, after
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._after()
-            await self._content.aclose()  # type: ignore[attr-defined]
-
-
 def check_arena(
     models: Sequence[Model], host: str, token: str | None, max_tokens: int = 1024, temperature: float = 0.7
 ) -> None:
@@ -416,66 +349,7 @@ def check_arena(
         if not model.capabilities.generate:
             raise ModelError(f"{model.name} only scores given text, and an arena needs systems that write")
         model.check_request(Generate("", max_tokens=max_tokens, temperature=temperature))
-    if token is None and not _is_own(host):
+    if token is None and not is_own(host):
         raise ModelError(f"without a token anyone who reaches {host} could use the models: give one, or use 127.0.0.1")
     if token is not None and len(token) < SHORTEST_TOKEN:
         raise ModelError(f"the token must have at least {SHORTEST_TOKEN} characters")
-
-
-async def _body(request: Request, kind: type[T]) -> T:
-    """The request's body, of a bounded size and in a bounded time. Raises `Refused`."""
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise Refused(415, "The body must be application/json.")
-    content = bytearray()
-    try:
-        async with asyncio.timeout(SLOWEST_BODY):
-            async for chunk in request.stream():
-                content += chunk
-                if len(content) > LARGEST_BODY:
-                    raise Refused(413, "That is too long.")
-        return msgspec.json.decode(bytes(content), type=kind)
-    except TimeoutError:
-        raise Refused(408, "That took too long to send.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        long = "max_length" in str(error) or "length <=" in str(error)
-        why = f"A question has at most {LONGEST_PROMPT:,} characters." if long else "That cannot be read."
-        raise Refused(400, why) from None
-
-
-def _event(value: dict[str, Any]) -> bytes:
-    return b"data: " + msgspec.json.encode(value) + b"\n\n"
-
-
-def _headers(nonce: str) -> dict[str, str]:
-    policy = (
-        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return {
-        "Content-Security-Policy": policy,
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "same-origin",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "no-store",
-    }
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-    except OSError as error:
-        raise ModelError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
-    return listener
-
-
-def _is_own(host: str) -> bool:
-    """Whether a host name is this machine's own, seen from itself alone."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

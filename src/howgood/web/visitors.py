@@ -9,12 +9,11 @@ import secrets
 
 from msgspec import Struct
 
-COOKIE = "howgood_arena"
 LONGEST_COOKIE = 200
 
 
 class Visitor(Struct, frozen=True):
-    """`id` tells visitors apart and says nothing else of them; `entered`, whether the arena's token was given; `csrf`,
+    """`id` tells visitors apart and says nothing else of them; `entered`, whether the server's token was given; `csrf`,
     what has to come with this visitor's writes; `cookie`, what the browser keeps."""
 
     id: str
@@ -24,7 +23,7 @@ class Visitor(Struct, frozen=True):
 
 
 class Visitors:
-    """Signs cookies by `secret` and by the arena's `token`: with another token all must enter anew."""
+    """Signs cookies by `secret` and by the server's `token`: with another token all must enter anew."""
 
     def __init__(self, secret: bytes, token: str | None) -> None:
         self._secret, self._token = secret, token
@@ -49,7 +48,7 @@ class Visitors:
         return self._token is None or visitor.entered
 
     def knows(self, token: str) -> bool:
-        """Whether this is the arena's token; how long that takes says nothing of it."""
+        """Whether this is the server's token; how long that takes says nothing of it."""
         given, real = (hashlib.sha256(x.encode(errors="replace")).digest() for x in (token, self._token or ""))
         return self._token is not None and hmac.compare_digest(given, real)
 

@@ -1,0 +1,43 @@
+"""howgood studio: look at runs in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from howgood.cli.options import console
+
+
+def studio(
+    folder: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER]...", help="Folders that hold runs; none: HOWGOOD_RUNS, or ./runs."),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0: a free one.")] = 8090,
+    host: Annotated[
+        str, typer.Option("--host", help="The address to listen at; another than this machine's own needs --token.")
+    ] = "127.0.0.1",
+    token: Annotated[
+        str | None,
+        typer.Option("--token", metavar="VARIABLE", help="The environment variable of a token visitors must give."),
+    ] = None,
+) -> None:
+    """Look at runs in a browser, until Ctrl-C: every instance, comparisons, a leaderboard."""
+    import asyncio
+
+    from howgood.core.errors import ModelError
+    from howgood.models.secrets import secret
+    from howgood.runs.store import runs_folder
+    from howgood.studio.serving import serve_async
+
+    given = None if token is None else secret(token)
+    if given == "":
+        raise ModelError(f"the environment variable {token}, which should hold the studio's token, is not set")
+    screen = console()
+
+    def say(line: str) -> None:
+        screen.print(line, markup=False, soft_wrap=True)
+
+    asyncio.run(serve_async(folder or [runs_folder()], host, port, given, say))

@@ -1,0 +1,7 @@
+"""The pages. Each module has `ROUTES`: (method, path, handler), a handler taking the studio and the request."""
+
+from __future__ import annotations
+
+from howgood.studio.pages import runs
+
+PAGES = (runs,)

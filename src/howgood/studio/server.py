@@ -1,0 +1,186 @@
+"""The studio's web server: who may ask, and which page answers.
+
+Everything that is shown is hostile: pages are escaped and load nothing but our own style and scripts; a write needs the
+same origin, the visitor's cookie and its CSRF value; a run is found by its id in a table, never by a path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+from msgspec import Meta, Struct
+
+from howgood.core.errors import HowgoodError, MissingExtra, ModelError
+from howgood.studio.library import Library
+from howgood.web.guard import Refused, body, check_host, check_write, headers, is_own
+from howgood.web.visitors import Visitor, Visitors
+
+try:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Route
+
+    from howgood.studio.page import page, static_files
+    from howgood.web.serving import Served
+except ImportError:
+    raise MissingExtra("the studio", "studio") from None
+
+COOKIE = "howgood_studio"
+SHORTEST_TOKEN = 16
+READERS = 4
+"""Threads that read runs for pages."""
+T = TypeVar("T")
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Enter(Struct):
+    token: Annotated[str, Meta(max_length=500)]
+
+
+class Studio:
+    """Serves pages over the runs in `folders` at `host` and `port` (0: a free one) until it is stopped.
+
+        async with Studio([Path("runs")]) as studio:
+            studio.url
+
+    `token` is what a visitor has to give; without one `host` must be this machine's own. Raises `ModelError` for a host
+    that strangers reach without one.
+    """
+
+    def __init__(
+        self, folders: Sequence[Path], *, host: str = "127.0.0.1", port: int = 0, token: str | None = None
+    ) -> None:
+        check_studio(host, token)
+        self.library = Library(folders)
+        self._served = Served(host, port)
+        self._visitors = Visitors(secrets.token_bytes(32), token)
+        self._open = token is None
+        self._readers = ThreadPoolExecutor(READERS, "studio-reads")
+
+    @property
+    def url(self) -> str:
+        return self._served.url
+
+    async def start(self) -> None:
+        """Listen. Raises `ModelError` where the port cannot be had."""
+        await self._served.start(self.app())
+
+    async def stop(self) -> None:
+        """End; answers under way are cut off after a moment."""
+        await self._served.stop()
+        self._readers.shutdown()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def app(self) -> Any:
+        """The ASGI application."""
+        from howgood.studio.pages import PAGES
+
+        routes = [
+            Route("/static/{name}", self._guarded(self._static), methods=["GET"]),
+            Route("/enter", self._guarded(self._enter), methods=["POST"]),
+        ]
+        for one in PAGES:
+            routes += [
+                Route(path, self._guarded(functools.partial(handle, self)), methods=[method])
+                for method, path, handle in one.ROUTES
+            ]
+        return Starlette(routes=routes, exception_handlers={404: self._guarded(self._nothing)})
+
+    async def reading(self, do: Callable[..., T], *given: Any, **named: Any) -> T:
+        """What reads from disk or takes long, in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, functools.partial(do, *given, **named))
+
+    def _guarded(self, handle: Handler) -> Callable[..., Awaitable[Response]]:
+        """What holds for all requests: who asks, from where, and how it is said that they may not."""
+
+        async def guarded(request: Request, *_: object) -> Response:
+            request.state.nonce = secrets.token_urlsafe(16)
+            request.state.visitor = self._visitors.new()
+            try:
+                visitor = request.state.visitor = self._admitted(request)
+                if not self._visitors.admits(visitor) and request.url.path not in ("/enter",) and not _static(request):
+                    response: Response = page(request, "enter.html.j2", 401)
+                else:
+                    response = await handle(request)
+            except Refused as refused:
+                response = self._told(request, refused.status, str(refused))
+            except HowgoodError as error:
+                response = self._told(request, 409, str(error))
+            for name, value in headers(request.state.nonce, "'self'").items():
+                response.headers.setdefault(name, value)
+            if request.state.visitor.cookie != request.cookies.get(COOKIE):
+                self._remember(request, response)
+            return response
+
+        return guarded
+
+    def _admitted(self, request: Request) -> Visitor:
+        """The visitor, a new one where a page is asked for the first time. Raises `Refused`."""
+        if self._open:
+            check_host(request)
+        visitor = self._visitors.read(request.cookies.get(COOKIE))
+        if request.method in ("GET", "HEAD"):
+            return visitor or self._visitors.new()
+        visitor = check_write(request, visitor)
+        if request.url.path != "/enter" and not self._visitors.admits(visitor):
+            raise Refused(401, "Give the studio's token first.")
+        return visitor
+
+    def _told(self, request: Request, status: int, why: str) -> Response:
+        """A refusal: as a page where one was asked for, else as JSON."""
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            return page(request, "refused.html.j2", status, why=why)
+        return JSONResponse({"error": why}, status)
+
+    async def _nothing(self, request: Request) -> Response:
+        raise Refused(404, "There is no such page.")
+
+    async def _static(self, request: Request) -> Response:
+        found = static_files().get(request.path_params["name"])
+        if found is None:
+            raise Refused(404, "There is no such file.")
+        kept = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return Response(found.content, media_type=found.kind, headers=kept)
+
+    async def _enter(self, request: Request) -> Response:
+        given = await body(request, Enter)
+        if not self._visitors.knows(given.token):
+            await asyncio.sleep(0.5)
+            raise Refused(401, "That is not the token.")
+        request.state.visitor = self._visitors.entered(request.state.visitor)
+        return JSONResponse({})
+
+    def _remember(self, request: Request, response: Response) -> None:
+        response.set_cookie(
+            COOKIE,
+            request.state.visitor.cookie,
+            max_age=30 * 24 * 3600,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+
+
+def _static(request: Request) -> bool:
+    return request.url.path.startswith("/static/")
+
+
+def check_studio(host: str, token: str | None) -> None:
+    """Raises `ModelError` where strangers could read the runs."""
+    if token is None and not is_own(host):
+        raise ModelError(f"without a token anyone who reaches {host} could read the runs: give one, or use 127.0.0.1")
+    if token is not None and len(token) < SHORTEST_TOKEN:
+        raise ModelError(f"the token must have at least {SHORTEST_TOKEN} characters")

@@ -24,7 +24,7 @@ def studio(
         typer.Option("--token", metavar="VARIABLE", help="The environment variable of a token visitors must give."),
     ] = None,
 ) -> None:
-    """Look at runs in a browser, until Ctrl-C: every instance, comparisons, a leaderboard."""
+    """Look at runs in a browser. Every instance, comparisons, a leaderboard; until Ctrl-C."""
     import asyncio
 
     from howgood.core.errors import ModelError

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, ValidationError
 
 from howgood.core.errors import HowgoodError, MissingExtra, ModelError
 from howgood.studio.library import Library
@@ -117,6 +117,8 @@ class Studio:
                     response = await handle(request)
             except Refused as refused:
                 response = self._told(request, refused.status, str(refused))
+            except ValidationError as error:  # of the query in an address
+                response = self._told(request, 400, f"This address asks for what cannot be shown: {error}.")
             except HowgoodError as error:
                 response = self._told(request, 409, str(error))
             for name, value in headers(request.state.nonce, "'self'").items():

@@ -73,6 +73,22 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
             offset += len(line)
 
 
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line to a file that people add to now and then, on the disk itself before this returns. Where the last line
+    was cut off, it stays a line of its own. Raises `HowgoodError` where it cannot be written."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            size = os.fstat(file).st_size
+            torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
+            os.write(file, (b"\n" if torn else b"") + line + b"\n")
+            os.fsync(file)
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def cannot_write(path: Path, error: OSError) -> HowgoodError:
     """A failed write as an error for people."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -19,11 +18,8 @@ from howgood.interpret.agreement import krippendorff
 from howgood.interpret.ppi import Powered, ppi_mean
 from howgood.interpret.robustness import originals
 from howgood.runs import columns
-from howgood.runs.journal import cannot_write
+from howgood.runs.journal import append_line
 from howgood.runs.store import SavedRun
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FILE = "labels.jsonl"
 NAME = re.compile(r"[\w.@-]{1,64}")
@@ -128,17 +124,8 @@ def preferred(choice: Literal["1", "2", "tie"], first: bool) -> float:
 def write(run: SavedRun, label: Label) -> None:
     """Add a label to the run's file at once; a later one of the same trial and annotator takes its place. Raises
     `HowgoodError` where it cannot be written."""
-    path = run.path / FILE
     made = msgspec.structs.replace(label, made=datetime.now(UTC).isoformat(timespec="seconds"))
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(file, _after_torn(path) + msgspec.json.encode(made) + b"\n")
-            os.fsync(file)
-        finally:
-            os.close(file)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    append_line(run.path / FILE, msgspec.json.encode(made))
 
 
 def read(run: SavedRun) -> list[Label]:
@@ -205,12 +192,3 @@ def calibrate(run: SavedRun) -> Calibrated:
     powered = ppi_mean(mean, [judged[key] for key in both], rest, bounds=(task.low, task.high))
     people = tuple(sorted({label.annotator for label in labels}))
     return Calibrated(task, powered, len(both), people, agreement(labels, task.kind))
-
-
-def _after_torn(path: Path) -> bytes:
-    """What must stand before a new line: a break, where the last one was cut off."""
-    with path.open("rb") as file:
-        if file.seek(0, os.SEEK_END) == 0:
-            return b""
-        file.seek(-1, os.SEEK_END)
-        return b"" if file.read(1) == b"\n" else b"\n"

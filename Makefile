@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint types agreement clean
+.PHONY: demo test lint types agreement screenshots clean
 
 demo: .venv/demo
 	$(BIN)/howgood run quickstart
@@ -24,6 +24,10 @@ agreement: .venv/test
 	$(BIN)/python tests/agreement/lm_eval_agreement.py
 	$(BIN)/python tests/agreement/local_completions.py
 
+# Every page of the studio on real runs, light and dark, wide and narrow, in dist/screenshots (needs Chromium; minutes).
+screenshots: .venv/test
+	$(BIN)/python tests/studio/screenshots.py --manual
+
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv
 
@@ -33,6 +37,7 @@ agreement: .venv/test
 
 .venv/test: .venv/bin/pip pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[local,llamacpp,dev]'
+	if command -v npm >/dev/null; then npm install --silent --no-save --prefix .venv/axe axe-core@4.14.1 || true; fi
 	touch $@ .venv/demo
 
 clean:

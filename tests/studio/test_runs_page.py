@@ -14,7 +14,9 @@ from howgood.core.errors import HowgoodError
 from howgood.core.types import Instance, Prediction, Score, Trial
 from howgood.runs import store
 from howgood.runs.tags import read_tags, write_tags
+from howgood.studio.library import place
 from howgood.studio.live import Watch
+from howgood.studio.server import Studio
 
 
 async def test_a_row_says_what_was_found_and_how_sure(visitor: Visitor, runs: Path) -> None:
@@ -85,6 +87,26 @@ async def test_the_library_of_many_runs_is_paged(visitor: Visitor, runs: Path) -
     assert "1 to 100 of 151" in page
     assert '<a rel="next" href="/?start=100">' in page
     assert (await visitor.get("/?start=100")).count('<tr data-run="') == 51
+
+
+async def test_runs_at_an_address_are_shown_and_not_written_to(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fsspec
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(runs.parent / "cache"))
+    run, files = make_run(runs, limit=2), fsspec.filesystem("memory")
+    for path in run.path.iterdir():
+        files.pipe_file(f"/elsewhere/{run.id}/{path.name}", path.read_bytes())
+    try:
+        async with Studio([place("memory://elsewhere")]) as studio, Visitor(studio) as visitor:
+            page = await visitor.get("/")
+            assert f'href="/runs/{run.id}"' in page
+            assert "1 run in memory://elsewhere" in page
+            told = await visitor.post(f"/runs/{run.id}/tags", {"tags": ["x"]}, status=409)
+            assert told["error"].startswith(
+                "This run is read from memory://elsewhere, and nothing can be kept beside it"
+            )
+    finally:
+        files.store.clear()
 
 
 def journalled(index: int, outcome: str = "right", cost: float | None = 0.5) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,8 +11,11 @@ from howgood.cli.options import console
 
 def studio(
     folder: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[FOLDER]...", help="Folders that hold runs; none: HOWGOOD_RUNS, or ./runs."),
+        list[str] | None,
+        typer.Argument(
+            metavar="[FOLDER|ADDRESS]...",
+            help="Where runs are: folders, or addresses such as s3://bucket/runs; none: HOWGOOD_RUNS, or ./runs.",
+        ),
     ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0: a free one.")] = 8090,
     host: Annotated[
@@ -40,4 +42,4 @@ def studio(
     def say(line: str) -> None:
         screen.print(line, markup=False, soft_wrap=True)
 
-    asyncio.run(serve_async(folder or [runs_folder()], host, port, given, say))
+    asyncio.run(serve_async(folder or [str(runs_folder())], host, port, given, say))

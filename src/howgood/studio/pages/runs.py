@@ -68,7 +68,7 @@ def _page(studio: Studio, request: Request, asked: Asked) -> Response:
         "runs.html.j2",
         asked=asked,
         query_now={name: value for name, value in to_builtins(asked).items() if value},
-        folders=[str(folder) for folder in studio.library.folders],
+        places=studio.library.places,
         total=len(runs),
         found=len(found),
         running=any(run.status == "running" for run in shown),
@@ -132,7 +132,7 @@ async def _standings(studio: Studio) -> AsyncIterator[bytes]:
 async def tag(studio: Studio, request: Request) -> Response:
     """Give a run other tags."""
     given = await body(request, Tags)
-    run = await studio.reading(studio.library.run, request.path_params["run"])
+    run = await studio.reading(studio.library.to_write, request.path_params["run"])
     return JSONResponse({"tags": await studio.reading(write_tags, run.path, given.tags)})
 
 

@@ -288,7 +288,9 @@ async def test_pages_are_closed_to_all_scripts_but_their_own(database: Database)
             assert nonce
             assert "default-src 'none'" in policy
             assert "unsafe" not in policy
-            assert len(re.findall(r"<script\b", page)) == len(re.findall(f'<script nonce="{nonce[1]}">', page))
+            assert len(re.findall(r"<script\b", page)) == len(
+                re.findall(rf'<script type="\w+" nonce="{nonce[1]}"', page)
+            )
             assert "<img" not in page
             assert not re.search(r"\son\w+=|\sstyle=|javascript:", page.replace("src=x onerror=alert(1)", ""))
             assert visitor.headers["X-Content-Type-Options"] == "nosniff"
@@ -304,8 +306,8 @@ async def test_a_token_is_asked_for(database: Database) -> None:
     token = "open-sesame-0123456789"
     limits = Limits(tries=3)
     async with Arena(reference(), database, token=token, limits=limits) as arena, Visitor(arena.url) as visitor:
-        assert "This arena has a token" in await visitor.load("/")
-        assert "This arena has a token" in await visitor.load("/board")
+        assert "This arena asks for a token" in await visitor.load("/")
+        assert "This arena asks for a token" in await visitor.load("/board")
         assert (await visitor.post("/ask", {"prompt": "Q"}))[0] == 401
         assert (await visitor.post("/enter", {"token": token}, Origin="http://evil.example"))[0] == 403
         assert (await visitor.post("/enter", {"token": token[:-1]}))[0] == 401
@@ -317,7 +319,7 @@ async def test_a_token_is_asked_for(database: Database) -> None:
     async with Arena(reference(), database, token=token + "new") as arena:
         visitor = Visitor(arena.url)
         async with visitor:
-            assert "This arena has a token" in await visitor.load("/")
+            assert "This arena asks for a token" in await visitor.load("/")
 
 
 async def test_behind_a_proxy_with_tls(database: Database) -> None:

@@ -15,6 +15,9 @@ from howgood.arena.database import Variant
 from howgood.core.text import shorten
 from howgood.core.types import Estimate
 from howgood.report import charts, numbers
+from howgood.report.html import TEMPLATES as REPORTS
+from howgood.report.html import environment
+from howgood.web.files import SHARED, TEMPLATES, Files
 from howgood.web.visitors import Visitor
 
 if TYPE_CHECKING:
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 
     from howgood.interpret.rating.records import Rated
 
-TEMPLATES = Path(__file__).parent / "templates"
+HERE = Path(__file__).parent
+NAVIGATION = (("/", "Vote"), ("/board", "Leaderboard"))
 LONGEST_DETAIL = 40
 """Characters of one thing told of a system: enough for a name, and the beginning of a digest."""
 
@@ -47,15 +51,15 @@ class System(Struct, frozen=True):
     details: str
 
 
-def vote_page(visitor: Visitor, nonce: str, systems: int, longest: int, most_turns: int) -> str:
-    return _page("vote.html.j2", nonce, visitor, systems=systems, longest=longest, most_turns=most_turns)
+def vote_page(visitor: Visitor, nonce: str, systems: int, longest: int) -> str:
+    return _page("vote.html.j2", nonce, visitor, "/", systems=systems, longest=longest)
 
 
 def enter_page(visitor: Visitor, nonce: str) -> str:
-    return _page("enter.html.j2", nonce, visitor)
+    return _page("enter.html.j2", nonce, visitor, "", place="arena")
 
 
-def board_page(board: Board, style: bool, here: Collection[int], nonce: str) -> str:
+def board_page(board: Board, style: bool, here: Collection[int], visitor: Visitor, nonce: str) -> str:
     """The leaderboard; `here` are the systems that are in the arena now."""
     found = board.leaderboard
     rows = [] if found is None else _rows(found.models, found.level)
@@ -73,7 +77,8 @@ def board_page(board: Board, style: bool, here: Collection[int], nonce: str) -> 
         )
         for one in board.variants
     ]
-    return _page("board.html.j2", nonce, None, board=board, found=found, rows=rows, systems=systems, style=style)
+    values = {"board": board, "found": found, "rows": rows, "systems": systems, "style": style}
+    return _page("board.html.j2", nonce, visitor, "/board", **values)
 
 
 def _rows(models: list[Rated], level: float) -> list[Row]:
@@ -91,21 +96,15 @@ def _rows(models: list[Rated], level: float) -> list[Row]:
     ]
 
 
-def _page(template: str, nonce: str, visitor: Visitor | None, **values: Any) -> str:
-    style, script = _own()
-    made = _environment().get_template(template)
-    return made.render(nonce=nonce, csrf=visitor.csrf if visitor else "", css=style, js=script, **values)
+def _page(template: str, nonce: str, visitor: Visitor, path: str, **values: Any) -> str:
+    known = {"nonce": nonce, "csrf": visitor.csrf, "path": path, "brand": "howgood arena", "navigation": NAVIGATION}
+    return _environment().get_template(template).render(**known, **values)
 
 
 @cache
-def _own() -> tuple[Any, Any]:
-    """Our own style, after that of reports, and script, as markup."""
-    from markupsafe import Markup
-
-    from howgood.report.html import TEMPLATES as REPORTS
-
-    style = [path.read_text("utf-8") for path in (REPORTS / "report.css", TEMPLATES / "arena.css")]
-    return Markup("\n".join(style)), Markup((TEMPLATES / "arena.js").read_text("utf-8"))
+def static_files() -> Files:
+    """The style and scripts of all pages, and the arena's own."""
+    return Files([REPORTS / "report.css", *sorted(SHARED.iterdir()), *sorted((HERE / "static").iterdir())])
 
 
 @cache
@@ -113,9 +112,8 @@ def _environment() -> Environment:
     """Reports' environment, in which everything is escaped, with the arena's templates."""
     from jinja2 import FileSystemLoader
 
-    from howgood.report.html import environment
-
     made = environment()
-    made.loader = FileSystemLoader(TEMPLATES)
+    made.loader = FileSystemLoader([HERE / "templates", TEMPLATES])
+    made.globals |= static_files().globals()
     made.filters["share_of"] = numbers.proportion
     return made

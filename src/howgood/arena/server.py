@@ -154,6 +154,7 @@ class Arena:
             Route("/ask", self._guarded(self._ask), methods=["POST"]),
             Route("/vote", self._guarded(self._vote), methods=["POST"]),
             Route("/enter", self._guarded(self._enter), methods=["POST"]),
+            Route("/static/{name}", self._guarded(self._static), methods=["GET"]),
         ]
         return Starlette(routes=routes)
 
@@ -173,7 +174,8 @@ class Arena:
                 response = JSONResponse({"error": str(denied)}, 409)
             except DataError:
                 response = JSONResponse({"error": "The arena cannot reach its database. Try again later."}, 503)
-            response.headers.update(headers(nonce))
+            for name, value in headers(nonce).items():
+                response.headers.setdefault(name, value)
             return response
 
         return guarded
@@ -198,7 +200,7 @@ class Arena:
 
         if not self._visitors.admits(visitor):
             return self._with_cookie(HTMLResponse(enter_page(visitor, request.state.nonce)), request, visitor)
-        page = vote_page(visitor, request.state.nonce, len(self._models), LONGEST_PROMPT, MOST_TURNS)
+        page = vote_page(visitor, request.state.nonce, len(self._models), LONGEST_PROMPT)
         return self._with_cookie(HTMLResponse(page), request, visitor)
 
     async def _board_page(self, request: Request, visitor: Visitor) -> Response:
@@ -208,8 +210,13 @@ class Arena:
             return self._with_cookie(HTMLResponse(enter_page(visitor, request.state.nonce)), request, visitor)
         style = request.query_params.get("style") == "1"
         board = await self._board(style)
-        page = await self._reading(board_page, board, style, set(self._models), request.state.nonce)
+        page = await self._reading(board_page, board, style, set(self._models), visitor, request.state.nonce)
         return self._with_cookie(HTMLResponse(page), request, visitor)
+
+    async def _static(self, request: Request, visitor: Visitor) -> Response:
+        from howgood.arena.pages import static_files
+
+        return static_files().answer(request.path_params["name"])
 
     async def _enter(self, request: Request, visitor: Visitor) -> Response:
         given, address = await body(request, Enter, TOO_LONG), self._address(request)

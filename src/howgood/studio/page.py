@@ -6,33 +6,23 @@ and scripts are served by name from a table made at the start, so no path from a
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from msgspec import Struct
 from starlette.responses import HTMLResponse
 
 from howgood.report.html import TEMPLATES as REPORTS
 from howgood.report.html import environment
+from howgood.web.files import SHARED, TEMPLATES, Files
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from starlette.requests import Request
 
 HERE = Path(__file__).parent
-TYPES = {".css": "text/css", ".js": "text/javascript"}
 NAVIGATION = (("/", "Runs"), ("/leaderboard", "Leaderboard"), ("/compare", "Compare"), ("/beside", "Side by side"))
-
-
-class Static(Struct, frozen=True):
-    """A file of our own, as it is served, and the digest that its address carries so that it can be kept."""
-
-    content: bytes
-    kind: str
-    digest: str
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -43,19 +33,15 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
         "csrf": request.state.visitor.csrf,
         "path": request.url.path,
         "navigation": NAVIGATION,
+        "brand": "howgood",
     }
     return HTMLResponse(made.render(**known, **values), status)
 
 
 @cache
-def static_files() -> dict[str, Static]:
-    """Our own style and scripts by name."""
-    files = [REPORTS / "report.css", *sorted((HERE / "static").iterdir())]
-    return {
-        path.name: Static(content := path.read_bytes(), TYPES[path.suffix], hashlib.sha256(content).hexdigest()[:16])
-        for path in files
-        if path.suffix in TYPES
-    }
+def static_files() -> Files:
+    """The style and scripts of all pages, and the studio's own."""
+    return Files([REPORTS / "report.css", *sorted(SHARED.iterdir()), *sorted((HERE / "static").iterdir())])
 
 
 @cache
@@ -64,9 +50,9 @@ def environment_of_pages() -> Environment:
     from jinja2 import FileSystemLoader
 
     made = environment()
-    made.loader = FileSystemLoader([HERE / "templates", REPORTS])
+    made.loader = FileSystemLoader([HERE / "templates", TEMPLATES, REPORTS])
     made.filters |= {"segment": lambda text: quote(str(text), safe=""), "query": query}
-    made.globals |= {"static": lambda name: f"/static/{name}?{static_files()[name].digest}"}
+    made.globals |= static_files().globals()
     return made
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Self, TypeVar
 from msgspec import Meta, Struct, ValidationError
 
 from howgood.core.errors import HowgoodError, MissingExtra, ModelError
+from howgood.runs.remote import Mirror
 from howgood.studio.library import Library
 from howgood.web.guard import Refused, body, check_host, check_write, headers, is_own
 from howgood.web.visitors import Visitor, Visitors
@@ -45,7 +46,7 @@ class Enter(Struct):
 
 
 class Studio:
-    """Serves pages over the runs in `folders` at `host` and `port` (0: a free one) until it is stopped.
+    """Serves pages over the runs in `places` at `host` and `port` (0: a free one) until it is stopped.
 
         async with Studio([Path("runs")]) as studio:
             studio.url
@@ -55,10 +56,10 @@ class Studio:
     """
 
     def __init__(
-        self, folders: Sequence[Path], *, host: str = "127.0.0.1", port: int = 0, token: str | None = None
+        self, places: Sequence[Path | Mirror], *, host: str = "127.0.0.1", port: int = 0, token: str | None = None
     ) -> None:
         check_studio(host, token)
-        self.library = Library(folders)
+        self.library = Library(places)
         self._served = Served(host, port)
         self._visitors = Visitors(secrets.token_bytes(32), token)
         self._open = token is None
@@ -112,7 +113,7 @@ class Studio:
             try:
                 visitor = request.state.visitor = self._admitted(request)
                 if not self._visitors.admits(visitor) and request.url.path not in ("/enter",) and not _static(request):
-                    response: Response = page(request, "enter.html.j2", 401)
+                    response: Response = page(request, "enter.html.j2", 401, place="studio")
                 else:
                     response = await handle(request)
             except Refused as refused:
@@ -151,11 +152,7 @@ class Studio:
         raise Refused(404, "There is no such page.")
 
     async def _static(self, request: Request) -> Response:
-        found = static_files().get(request.path_params["name"])
-        if found is None:
-            raise Refused(404, "There is no such file.")
-        kept = {"Cache-Control": "public, max-age=31536000, immutable"}
-        return Response(found.content, media_type=found.kind, headers=kept)
+        return static_files().answer(request.path_params["name"])
 
     async def _enter(self, request: Request) -> Response:
         given = await body(request, Enter)

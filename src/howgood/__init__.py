@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         run_suite_async,
         suite_estimates,
         trust,
+        write_report,
     )
     from howgood.core.registry import benchmark
     from howgood.core.types import Estimate, Image, Instance, Message, Prediction, Score, Text, Trial
@@ -55,6 +56,7 @@ __version__ = "0.1.0"
 _API = (
     "audit calibrate card compare compare_many coverage decide fit_items list_runs load measure power resume "
     "resume_async robustness run run_async run_suite run_suite_async suite_estimates trust "
+    "write_report"
 ).split()
 _TYPES = "Estimate Image Instance Message Prediction Score Text Trial".split()
 _WHERE = {
@@ -108,6 +110,7 @@ __all__ = [
     "suite_estimates",
     "trust",
     "trust_async",
+    "write_report",
 ]
 
 

@@ -30,7 +30,7 @@ from howgood.interpret.usecase import read as read_use_case
 from howgood.models.base import Model
 from howgood.models.registry import load_model
 from howgood.report.evaluation import EvaluationCard
-from howgood.runs import evaluate, store
+from howgood.runs import evaluate, store, versus
 from howgood.runs.benchmark import Benchmark
 from howgood.runs.coverage import Coverage
 from howgood.runs.execute import Confirm
@@ -275,19 +275,7 @@ def compare(a: str | Path | SavedRun, b: str | Path | SavedRun, score: str | Non
 
     `score` names another value to compare. Raises `HowgoodError` if the runs share nothing.
     """
-    from howgood.interpret.compare import compare as compare_tables
-
-    first, second = _loaded(a), _loaded(b)
-    if first.rules.benchmark != second.rules.benchmark:
-        raise HowgoodError(
-            f"{first.id} is of {first.rules.benchmark} and {second.id} of {second.rules.benchmark}; "
-            "only runs of one benchmark can be compared"
-        )
-    comparison = compare_tables(evaluate.scores(first), evaluate.scores(second), first.rules.interpret, score)
-    differing, same = tuple(first.rules.differences(second.rules)), first.rules.hash == second.rules.hash
-    if asked := evaluate.split_between(first, second, comparison.difference.name.removesuffix("_mean")):
-        comparison = msgspec.structs.replace(comparison, split=asked)
-    return msgspec.structs.replace(comparison, rules=differing, same_rules=same)
+    return versus.compare(_loaded(a), _loaded(b), score)
 
 
 def compare_many(*runs: str | Path | SavedRun, score: str | None = None, pairs: bool = False) -> Comparisons:
@@ -416,6 +404,21 @@ def card(run: str | Path | SavedRun) -> EvaluationCard:
     return evaluation_card(saved, evaluate.scores(saved, variants=False) if saved.estimates else None)
 
 
+def write_report(*runs: str | Path | SavedRun, out: str | Path | None = None) -> Path:
+    """Write runs as one file for others, those of one benchmark beside each other, and return where it is: what `out`
+    ends with says what it is made as (`.html`, one file that loads nothing; `.md`; `.pdf`, through a browser of this
+    machine). By default it is HTML in the run's folder, or beside the folders of several."""
+    from howgood.report import files
+
+    saved = _different(runs)
+    if not saved:
+        raise HowgoodError("a report is of runs; give some")
+    if out is None:
+        first = saved[0].path
+        out = first / "report.html" if len(saved) == 1 else first.parent / f"{saved[0].id[:19]}_report.html"
+    return files.write_report(saved, Path(out))
+
+
 def fit_items(
     *runs: str | Path | SavedRun,
     model: Literal["1pl", "2pl"] = "2pl",
@@ -447,10 +450,7 @@ def fit_items(
             "fit items to runs of the whole benchmark, without --limit"
         )
     fitted = irt.fit(ids, y, model)
-    labels = [run.system.label for run in saved]
-    names = [
-        name if labels.count(name) == 1 else f"{name} {run.id[-4:]}" for name, run in zip(labels, saved, strict=True)
-    ]
+    names = versus.names(saved)
     picked = irt.pick(fitted.items, max(irt.FEWEST, round(len(ids) / 10)) if pick is None else pick, seed)
     systems, errors = (dict(zip(names, found.tolist(), strict=True)) for found in (fitted.abilities, fitted.errors))
     return ItemFile(

@@ -13,11 +13,11 @@ import pytest
 from report_pages import HOSTILE, Page
 from report_runs import choice_run, choice_trial, grid_run, perplexity_run, rules, save_run, written_run, written_trial
 
-from howgood.api import compare
 from howgood.core.errors import HowgoodError
 from howgood.core.registry import Card
 from howgood.core.types import Message
-from howgood.report.html import TEMPLATES, link, render, write_report
+from howgood.report.files import write_report
+from howgood.report.html import TEMPLATES, link, render
 
 LOADING = {
     "script", "iframe", "object", "embed", "link", "img", "form", "base", "audio", "video", "source", "image", "use",
@@ -172,7 +172,7 @@ def test_a_comparison_says_first_what_differs(tmp_path: Path) -> None:
     a = choice_run(tmp_path)
     other = rules(call={**rules().call, "method": "cloze-likelihood"})
     b = choice_run(tmp_path, shift=1, n=200, system="gpt-5-mini", name="aa11", given=other)
-    page = assert_harmless(render([a, b], [(a, b, compare(a, b))]))
+    page = assert_harmless(render([a, b]))
     assert "How good are smollm2 and gpt-5-mini?" in page.text
     told = page.text.index("These are two different games: their rules differ")
     assert "call.method letter-likelihood cloze-likelihood" in page.text

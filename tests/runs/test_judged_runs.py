@@ -19,7 +19,7 @@ from howgood.core.types import Usage
 from howgood.models import registry
 from howgood.models.reference import Constant
 from howgood.report import cards, costs
-from howgood.report.html import write_report
+from howgood.report.files import write_report
 from howgood.report.terminal.instances import instance_view
 from howgood.runs.check import check
 from howgood.runs.expect import expect
@@ -67,7 +67,7 @@ def test_what_judges_take_is_counted_apart(file: str, monkeypatch: pytest.Monkey
     screen = Console(width=100, record=True, file=io.StringIO())
     screen.print(instance_view(run.trials.row(0, named=True)))
     assert "Judged by judge, shown first: preference 0.75" in screen.export_text()
-    write_report([run], tmp_path / "report.html", [])
+    write_report([run], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert "judge, shown second: preference 0.75" in page
     assert "<b>longer" not in page

@@ -1,4 +1,4 @@
-"""howgood report: runs as one HTML file."""
+"""howgood report: runs as one file for others."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import typer
 
 def report(
     run: Annotated[list[str] | None, typer.Argument(help="Runs: ids, parts of ids, folders or `last`.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file to write.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write: .html, .md or .pdf.", show_default=False)
+    ] = None,
 ) -> None:
-    """Write a self-contained HTML report of runs."""
-    from howgood.api import load
-    from howgood.cli.run import write
+    """Write runs as one self-contained file, those of one benchmark beside each other."""
+    from howgood import api
 
-    print(write([load(name) for name in run or ["last"]], out))
+    print(api.write_report(*(run or ["last"]), out=out))

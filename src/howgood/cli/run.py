@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -32,8 +31,6 @@ from howgood.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
 
     from howgood.models.base import Model
@@ -239,7 +236,7 @@ def _suites(names: list[str], saved: list[SavedRun], screen: Console) -> None:
 
 def conclude(saved: list[SavedRun], screen: Console) -> None:
     """The table of estimates, what it took, where the instances are, and the report."""
-    from howgood.api import list_runs
+    from howgood.api import list_runs, write_report
     from howgood.core.text import visible
     from howgood.report.cards import look_closer
     from howgood.report.costs import fronts
@@ -270,7 +267,7 @@ def conclude(saved: list[SavedRun], screen: Console) -> None:
         screen.print(robustness_section(run))
     for front in fronts(kept):
         screen.print(front_view(front))
-    path = write(kept)
+    path = write_report(*kept)
     closer = look_closer(kept[0], name[kept[0].id])
     say(f"{'instances:' if closer.endswith('--wrong') else 'the run:':<13}{closer}")
     for run in kept:
@@ -293,23 +290,3 @@ def judged_lines(run: SavedRun, name: str) -> list[str]:
     if found.agree is not None:
         told.insert(0, f"judges:      agree with alpha {found.agree.value:.2f} (Krippendorff)")
     return [*told, f"judging:     howgood audit {name}"]
-
-
-def write(saved: list[SavedRun], path: Path | None = None) -> Path:
-    """Write the report of some runs, with the comparisons of every later run with the first of the same benchmark;
-    by default into the run's folder, or beside the folders of several. Returns where it is."""
-    from howgood.api import compare
-    from howgood.core.errors import HowgoodError
-    from howgood.report.html import write_report
-
-    if path is None:
-        first = saved[0].path
-        path = first / "report.html" if len(saved) == 1 else first.parent / f"{saved[0].id[:19]}_report.html"
-    comparisons = []
-    for place, b in enumerate(saved):
-        a = next((run for run in saved[:place] if run.rules.benchmark == b.rules.benchmark), None)
-        if a is not None:
-            with contextlib.suppress(HowgoodError):  # nothing shared: there is nothing to compare
-                comparisons.append((a, b, compare(a, b)))
-    write_report(saved, path, comparisons)
-    return path

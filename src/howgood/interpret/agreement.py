@@ -44,22 +44,35 @@ def cohen(
         codes = np.array([place[x] * len(values) + place[y] for x, y in zip(first, second, strict=True)])
     except KeyError as error:
         raise DataError(f"{error.args[0]!r} is no value of the scale") from None
-    steps = np.abs(np.subtract.outer(np.arange(len(values)), np.arange(len(values)))).astype(float)
+    table = np.bincount(codes, minlength=len(values) ** 2).reshape(len(values), len(values))
+    return cohen_of_counts(table, weights, level, seed)
+
+
+def cohen_of_counts(
+    counts: ArrayLike, weights: Literal["linear", "quadratic"] | None = None, level: float = 0.95, seed: int = 0
+) -> Estimate:
+    """Cohen's kappa from how many items got each pair of values, (k, k): the first rater's in rows, the second's in
+    columns, in the order of the scale."""
+    import numpy as np
+
+    table = np.asarray(counts, float)
+    size, n = len(table), int(table.sum())
+    steps = np.abs(np.subtract.outer(np.arange(size), np.arange(size))).astype(float)
     cost = steps**2 if weights == "quadratic" else steps if weights == "linear" else (steps > 0).astype(float)
 
     def kappa(tables: Floats) -> Floats:
-        p = tables.reshape(*tables.shape[:-1], len(values), len(values)) / len(codes)
+        p = tables.reshape(*tables.shape[:-1], size, size) / n
         chance = p.sum(axis=-1)[..., :, None] * p.sum(axis=-2)[..., None, :]
         seen, expected = (p * cost).sum(axis=(-1, -2)), (chance * cost).sum(axis=(-1, -2))
         return _beyond_chance(seen, expected)
 
-    table = np.bincount(codes, minlength=len(values) ** 2).astype(float)
-    value = float(kappa(table[None])[0])
+    flat = table.ravel()
+    value = float(kappa(flat[None])[0])
     if np.isnan(value):
         raise DataError("both raters give every item the same value, so agreement beyond chance cannot be told")
-    drawn = np.random.default_rng(seed).multinomial(len(codes), table / len(codes), RESAMPLES)
+    drawn = np.random.default_rng(seed).multinomial(n, flat / n, RESAMPLES)
     name = f"kappa ({weights})" if weights else "kappa"
-    return _estimate(name, value, kappa(drawn.astype(float)), len(codes), "Cohen", level)
+    return _estimate(name, value, kappa(drawn.astype(float)), n, "Cohen", level)
 
 
 def krippendorff(

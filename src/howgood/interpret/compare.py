@@ -66,12 +66,23 @@ class Comparison(Struct, frozen=True, omit_defaults=True):
     split: Split | None = None
 
 
-def compare(a: Table, b: Table, interpret: dict[str, Any], score: str | None = None) -> Comparison:
-    """The comparison that fits what the number is. `interpret` is what the interpretation said of itself, kept in a
-    run's rules; `score` replaces its headline. Where only one of the two has the headline (`acc_norm` is of cloze
-    questions alone), they are compared in the first score both have; of a number that is no mean of a score, in that of
-    the first score. Perplexities are compared in bits per byte where
-    bytes were counted."""
+class Subject(NamedTuple):
+    """What two tables are compared in: their means of a score, weighted as the run's own, or where `per` is set their
+    rates of it."""
+
+    a: Table
+    b: Table
+    score: str
+    macro: bool = False
+    unit: statistics.Unit = "instance"
+    per: Per | None = None
+
+
+def subject(a: Table, b: Table, interpret: dict[str, Any], score: str | None = None) -> Subject:
+    """What fits what the number is. `interpret` is what the interpretation said of itself, kept in a run's rules;
+    `score` replaces its headline. Where only one of the two has the headline (`acc_norm` is of cloze questions alone),
+    they are compared in the first score both have; of a number that is no mean of a score, in that of the first score.
+    Perplexities are compared in bits per byte where bytes were counted."""
     parts = interpret.get("parts", [interpret])
     part = next((part for part in parts if part.get("score") == score), parts[0])
     if score and (k := PASS.fullmatch(score)) and score not in a.scores:
@@ -83,10 +94,18 @@ def compare(a: Table, b: Table, interpret: dict[str, Any], score: str | None = N
     if part["kind"] == "passk" and name == (part["score"] or next(iter(a.scores))):
         a, b, name = solved(a, part["ks"], name), solved(b, part["ks"], name), f"pass@{part['ks'][0]}"
     if part["kind"] in ("mean", "passk"):
-        return paired(a, b, name, macro=part["weighting"] == "stratum", unit=part["unit"])
+        return Subject(a, b, name, part["weighting"] == "stratum", part["unit"])
     if part["kind"] == "perplexity" and name == part["score"]:
-        return paired_rate(a, b, name, "byte" if "byte" in part["units"] else part["units"][0])
-    return paired(a, b, name)
+        return Subject(a, b, name, per="byte" if "byte" in part["units"] else part["units"][0])
+    return Subject(a, b, name)
+
+
+def compare(a: Table, b: Table, interpret: dict[str, Any], score: str | None = None) -> Comparison:
+    """The comparison in the `subject` of these tables."""
+    of = subject(a, b, interpret, score)
+    if of.per:
+        return paired_rate(of.a, of.b, of.score, of.per)
+    return paired(of.a, of.b, of.score, macro=of.macro, unit=of.unit)
 
 
 def paired(
@@ -109,20 +128,10 @@ def paired(
     """
     shared = match(a, b, by, macro, unit)
     x, y = a.score(score)[shared.rows_a], b.score(score)[shared.rows_b]
-    spread, ends = shared.design.mean(y - x), (shared.design.mean(x), shared.design.mean(y))
-    share = statistics.is_share(x) and statistics.is_share(y)
+    found, ends = tested(x, y, shared.design), (shared.design.mean(x), shared.design.mean(y))
+    spread, p, test, share = found.spread, found.p, found.test, found.share
     gained, lost = int((y > x).sum()), int((y < x).sum())
-    p: float | None
-    binary = statistics.is_binary(x) and statistics.is_binary(y)
-    flips = binary and shared.design.clusters is None and shared.design.equal
-    if flips:
-        p, test = statistics.mcnemar(gained, lost), "exact McNemar"
-    elif share and randomisation.FEWEST <= spread.units <= MANY:
-        p, test = _randomised(shared.design.contributions(y - x))
-    else:
-        p, test = _t_test(spread)
-    form = _Form(score, shared, percent=share)
-    interval = statistics.difference_interval(spread) if share else statistics.t_interval(spread)
+    form, interval = _Form(score, shared, percent=share), found.interval
     words = [*shared.design.words(spread), "t with two pseudo-pairs" if share else "t"]
     difference = form.estimate(spread, interval, ", ".join(["paired difference of means", *words]))
     unpaired, unpaired_p = form.unpaired(*ends)
@@ -142,7 +151,7 @@ def paired(
         unpaired_p=unpaired_p,
         detectable=detectable,
         needed=needed,
-        ahead=binomial.probability_above(0.5, gained, gained + lost) if flips else None,
+        ahead=binomial.probability_above(0.5, gained, gained + lost) if found.flips else None,
         split=split_pair(a, b, score),
     )
 
@@ -165,15 +174,10 @@ def paired_rate(
     def rate(totals: Any) -> Any:
         return totals[..., 0] / totals[..., 1]
 
-    def change(totals: Any) -> Any:
-        return totals[..., 2] / totals[..., 3] - totals[..., 0] / totals[..., 1]
-
     ends = [design.jackknife(design.ratio(*column), [*column], rate) for column in ((x, count_x), (y, count_y))]
-    spread = design.ratio_difference((x, count_x), (y, count_y))
-    spread = design.jackknife(spread, [x, count_x, y, count_y], change)
+    spread = changed((x, count_x), (y, count_y), design)
     how = design.jackknifed(spread)
-    name = {"byte": "bits_per_byte", "item": "log_perplexity"}.get(unit, f"log_{unit}_perplexity")
-    form = _Form(name, shared, higher_is_better=False)
+    form = _Form(rate_name(unit), shared, higher_is_better=False)
     words = ["paired difference of rates", *design.words(spread), how]
     difference = form.estimate(spread, statistics.t_interval(spread), ", ".join(words))
     p, test = _t_test(spread)
@@ -196,6 +200,49 @@ def paired_rate(
         detectable=detectable,
         needed=needed,
     )
+
+
+def rate_name(unit: Per) -> str:
+    """What a rate of nll is called."""
+    return {"byte": "bits_per_byte", "item": "log_perplexity"}.get(unit, f"log_{unit}_perplexity")
+
+
+def changed(first: tuple[Floats, Floats], second: tuple[Floats, Floats], design: Design) -> Spread:
+    """The difference second - first of two rates, each a (numerator, denominator), with the jackknife's error."""
+
+    def change(totals: Any) -> Any:
+        return totals[..., 2] / totals[..., 3] - totals[..., 0] / totals[..., 1]
+
+    return design.jackknife(design.ratio_difference(first, second), [*first, *second], change)
+
+
+class Tested(NamedTuple):
+    """The paired difference of two systems' scores (n,), its interval and test. `share` is whether both are in [0, 1],
+    `flips` whether they are right or wrong on instances that count alike."""
+
+    spread: Spread
+    interval: tuple[float, float]
+    p: float | None
+    test: str
+    share: bool
+    flips: bool
+
+
+def tested(x: Floats, y: Floats, design: Design) -> Tested:
+    """The difference of means y - x by the test that fits (see `paired`)."""
+    spread = design.mean(y - x)
+    share = statistics.is_share(x) and statistics.is_share(y)
+    binary = statistics.is_binary(x) and statistics.is_binary(y)
+    flips = binary and design.clusters is None and design.equal
+    interval = statistics.difference_interval(spread) if share else statistics.t_interval(spread)
+    p: float | None
+    if flips:
+        p, test = statistics.mcnemar(int((y > x).sum()), int((y < x).sum())), "exact McNemar"
+    elif share and randomisation.FEWEST <= spread.units <= MANY:
+        p, test = _randomised(design.contributions(y - x))
+    else:
+        p, test = _t_test(spread)
+    return Tested(spread, interval, p, test, share, flips)
 
 
 class Shared(NamedTuple):
@@ -222,16 +269,19 @@ def match(
     import numpy as np
 
     one, two = a.instances, b.instances
-    place = {name: row for row, name in enumerate(two.ids)}
-    pairs = [(row, place[name]) for row, name in enumerate(one.ids) if name in place]
-    if not pairs:
-        raise DataError(
-            f"the two share no instance (for example {one.ids[0]} and {two.ids[0]}), so nothing can be paired; "
-            "compare runs of the same benchmark and sample"
-        )
-    rows_a, rows_b = np.array(pairs, np.int64).T
+    if len(one) == len(two) and bool((one.packed == two.packed).all()):
+        rows_a = rows_b = np.arange(len(one))
+    else:
+        place = {name: row for row, name in enumerate(two.ids)}
+        pairs = [(row, place[name]) for row, name in enumerate(one.ids) if name in place]
+        if not pairs:
+            raise DataError(
+                f"the two share no instance (for example {one.packed[0]} and {two.packed[0]}), so nothing can be "
+                "paired; compare runs of the same benchmark and sample"
+            )
+        rows_a, rows_b = np.array(pairs, np.int64).T
     design = Design.of(a, by, macro, unit, other=b).at(rows_a)
-    only_a, only_b = len(one.ids) - len(pairs), len(two.ids) - len(pairs)
+    only_a, only_b = len(one) - len(rows_a), len(two) - len(rows_b)
     return Shared(rows_a, rows_b, design, only_a, only_b, one.missing.total(), two.missing.total())
 
 

@@ -60,10 +60,21 @@ def interval(estimate: Estimate, on: Scale, marks: Sequence[tuple[str, float]] =
     )
 
 
-def difference(estimate: Estimate) -> str:
-    """A difference on a scale with zero in the middle."""
-    reach = max(abs(estimate.low), abs(estimate.high), abs(estimate.value)) * 1.15 if numbers.bounded(estimate) else 0
-    return interval(estimate, Scale(-reach, reach), [("zero", 0.0)]) if reach else ""
+def reach(estimates: Sequence[Estimate]) -> float:
+    """How far from zero a drawing of differences has to reach on each side; 0 where none can be drawn."""
+    return max((_reach(e) for e in estimates if numbers.bounded(e)), default=0.0)
+
+
+def difference(estimate: Estimate, reach: float = 0.0) -> str:
+    """A difference on a scale with zero in the middle, which reaches as far as it has to, or as far as is said."""
+    if not numbers.bounded(estimate):
+        return ""
+    end = reach or _reach(estimate)
+    return interval(estimate, Scale(-end, end), [("zero", 0.0)]) if end else ""
+
+
+def _reach(estimate: Estimate) -> float:
+    return max(abs(estimate.low), abs(estimate.high), abs(estimate.value)) * 1.15
 
 
 def share(x: float, kind: str = "") -> str:

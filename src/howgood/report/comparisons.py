@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from howgood.interpret.variance import Split
 
 Difference = tuple[str, str, str]
+SURE = 0.05
+"""p-values below are told as found."""
 
 
 def differences(comparison: Comparison) -> list[Difference]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from msgspec import Struct
 from howgood.core.registry import Card
 from howgood.core.text import duration, money, visible
 from howgood.core.types import Estimate, Rules, Usage
-from howgood.report import cards, charts, comparisons, costs, grids, instances, numbers
+from howgood.report import cards, charts, comparisons, costs, grids, instances, numbers, versus
 from howgood.report.instances import ORDER, Sample, sample
 from howgood.report.safe import Shown, line, show
 from howgood.runs.columns import as_text
@@ -25,7 +24,6 @@ from howgood.runs.columns import as_text
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from howgood.interpret.compare import Comparison
     from howgood.runs.store import SavedRun
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -36,8 +34,6 @@ MOST_TURNS = 12
 MOST_GROUPS = 400
 PAGE_RUNS = 10
 """From this many runs on, each shows fewer instances, so that the page does not grow with them."""
-
-Compared = tuple["SavedRun", "SavedRun", "Comparison"]
 
 
 class Drawn(Struct, frozen=True):
@@ -70,43 +66,8 @@ class RunPart(Struct, frozen=True):
     command: str | None
 
 
-class FrontPart(Struct, frozen=True):
-    """Quality against cost on one benchmark, and its drawing (SVG)."""
-
-    front: costs.Front
-    svg: str
-
-
-class ComparisonPart(Struct, frozen=True):
-    """What the page says of a comparison."""
-
-    first: Any
-    second: Any
-    comparison: Any
-    svg: str
-    differing: list[comparisons.Difference]
-    same: bool
-    verdict: str
-    evidence: list[tuple[str, str]]
-    took: list[tuple[str, str]]
-
-
-def write_report(runs: Sequence[SavedRun], path: Path, comparisons: Sequence[Compared] = ()) -> None:
-    """Write runs (and comparisons of two of them each) as one self-contained HTML file, replacing an older one in one
-    step. Equal runs give equal pages. Raises `HowgoodError` where it cannot be written."""
-    from howgood.runs.journal import cannot_write
-
-    page = render(runs, comparisons).encode("utf-8")
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(page)
-        os.replace(part, path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-
-
-def render(runs: Sequence[SavedRun], comparisons: Sequence[Compared] = ()) -> str:
-    """The page as text."""
+def render(runs: Sequence[SavedRun]) -> str:
+    """Runs, and those of one benchmark beside each other, as one page. Equal runs give equal pages."""
     from markupsafe import Markup
 
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
@@ -115,14 +76,13 @@ def render(runs: Sequence[SavedRun], comparisons: Sequence[Compared] = ()) -> st
         environment()
         .get_template("report.html.j2")
         .render(
-            title=_title(runs),
-            lede=_lede(runs),
+            title=title(runs),
+            lede=lede(runs),
             style=Markup(style),
             policy=f"default-src 'none'; style-src '{_digest(style)}'; base-uri 'none'; form-action 'none'",
             runs=parts,
             systems=len({run.system.label for run in runs}),
-            comparisons=[_comparison_part(*compared) for compared in comparisons],
-            fronts=[FrontPart(front, charts.front(front)) for front in costs.fronts(runs)],
+            compared=versus.compared(runs),
         )
     )
 
@@ -152,6 +112,10 @@ def environment() -> Environment:
         "money": money,
         "duration": duration,
         "value": numbers.value,
+        "p": comparisons.pplain,
+        "proportion": numbers.proportion,
+        "likeness": versus.likeness,
+        "cell": versus.cell,
         "points": numbers.difference,
         "interval": numbers.interval,
         "level": numbers.level,
@@ -168,6 +132,7 @@ def environment() -> Environment:
         "spent": costs.figure,
         "standing": costs.verdict,
     }
+    made.globals |= {"epochs": versus.EPOCHS}
     return made
 
 
@@ -210,20 +175,6 @@ def _run_part(run: SavedRun, place: int, runs: int) -> RunPart:
     )
 
 
-def _comparison_part(first: SavedRun, second: SavedRun, comparison: Comparison) -> ComparisonPart:
-    return ComparisonPart(
-        first=first,
-        second=second,
-        comparison=comparison,
-        svg=charts.difference(comparison.difference),
-        differing=comparisons.differences(comparison),
-        same=comparison.same_rules,
-        verdict=comparisons.verdict(comparison),
-        evidence=comparisons.evidence(comparison),
-        took=costs.beside(first, second),
-    )
-
-
 def _drawn(estimates: Sequence[Estimate], marks: Sequence[tuple[str, str, float]] = ()) -> list[Drawn]:
     """Estimates drawn on one scale for each score."""
     scales = {name: charts.scale([e for e in estimates if e.name == name]) for name in {e.name for e in estimates}}
@@ -262,7 +213,8 @@ def _kind(outcome: str) -> str:
     return "odd" if outcome in ORDER else "unknown"
 
 
-def _title(runs: Sequence[SavedRun]) -> str:
+def title(runs: Sequence[SavedRun]) -> str:
+    """What a report of these runs is called."""
     names = list(dict.fromkeys(line(run.system.label, 60) for run in runs))
     if not names:
         return "No runs"
@@ -273,7 +225,7 @@ def _title(runs: Sequence[SavedRun]) -> str:
     return f"How good are {', '.join(names[:-1])} and {names[-1]}?"
 
 
-def _lede(runs: Sequence[SavedRun]) -> str:
+def lede(runs: Sequence[SavedRun]) -> str:
     """What all runs together were and took, in one sentence."""
     if not runs:
         return "There is nothing to report yet. howgood run quickstart makes some runs."

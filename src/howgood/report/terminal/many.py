@@ -9,8 +9,6 @@ from howgood.interpret.multiple import Comparisons, Pair
 from howgood.report import comparisons, numbers
 from howgood.report.terminal.parts import number_of, plain_table, say, section, short, two_lines
 
-SURE = 0.05
-
 
 def comparisons_view(found: Comparisons) -> RenderableType:
     """Each pair's paired difference with its p-value by itself and among all, what could be seen and what seeing it
@@ -50,7 +48,7 @@ def _note(found: Comparisons) -> str:
 
 
 def _p(pair: Pair) -> Text:
-    told = pair.adjusted is not None and pair.adjusted < SURE
+    told = pair.adjusted is not None and pair.adjusted < comparisons.SURE
     return say(comparisons.pplain(pair.adjusted), "bold green" if told and pair.comparison.same_rules else "")
 
 

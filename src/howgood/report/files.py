@@ -1,0 +1,55 @@
+"""Reports as files for others: one file each, safe to mail, by what its name ends with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from howgood.core.errors import HowgoodError
+from howgood.runs.journal import cannot_write
+from howgood.runs.store import SavedRun
+
+
+def write_report(runs: Sequence[SavedRun], path: Path) -> Path:
+    """Write runs, and those of one benchmark beside each other, as one file, replacing an older one in one step:
+    `.html` needs nothing else and loads nothing, `.md` is Markdown with tables, `.pdf` is printed by a browser of this
+    machine. Raises `HowgoodError` for another ending, where there is no browser, and where it cannot be written."""
+    kind = path.suffix.lower()
+    if kind not in KINDS:
+        raise HowgoodError(f"a report is a file ending in {', '.join(KINDS)}, and {path.name} is none of them")
+    content = KINDS[kind](runs)
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return path
+
+
+def _html(runs: Sequence[SavedRun]) -> bytes:
+    from howgood.report.html import render
+
+    return render(runs).encode()
+
+
+def _markdown(runs: Sequence[SavedRun]) -> bytes:
+    from howgood.report.document import document
+
+    return document(runs).encode()
+
+
+def _pdf(runs: Sequence[SavedRun]) -> bytes:
+    from howgood.report.pdf import browser, printed
+
+    found = browser()  # before the page is made: without one it would be for nothing
+    return printed(found, _html(runs))
+
+
+KINDS: dict[str, Callable[[Sequence[SavedRun]], bytes]] = {
+    ".html": _html,
+    ".htm": _html,
+    ".md": _markdown,
+    ".pdf": _pdf,
+}

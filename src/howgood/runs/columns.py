@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 from array import array
 from collections.abc import Iterable, Iterator
@@ -84,7 +86,13 @@ def schema(names: list[str]) -> dict[str, Any]:
 
     refuse_taken(names)
     likelihood = pl.Struct(
-        {"logprob": pl.Float64, "tokens": pl.Int32, "greedy": pl.Boolean, "token_logprobs": pl.List(pl.Float32)}
+        {
+            "logprob": pl.Float64,
+            "tokens": pl.Int32,
+            "greedy": pl.Boolean,
+            "token_logprobs": pl.List(pl.Float32),
+            "token_lengths": pl.List(pl.Int32),
+        }
     )
 
     structs = {"Likelihood": likelihood, "Token": pl.Struct({"text": pl.String, "logprob": pl.Float32})}
@@ -287,12 +295,38 @@ def frame(folder: Path) -> pl.DataFrame:
 
 
 def compact(folder: Path) -> tuple[list[Path], list[str]]:
-    """Turn a run's journals into trials.parquet (zstd, in row groups), holding one batch in memory at a time, and
-    return their paths and the score names. They stay; the caller removes them when nothing is left to do."""
+    """Turn a run's journals into trials.parquet, holding one batch in memory at a time, and return their paths and the
+    score names. They stay; the caller removes them when nothing is left to do."""
     import polars as pl
-    from polars.io.plugins import register_io_source
 
     held = contents(folder)
+    part = folder / "trials.parquet.part"
+    try:
+        write(held, part)
+        os.replace(part, folder / "trials.parquet")
+    except (OSError, pl.exceptions.ComputeError) as error:
+        part.unlink(missing_ok=True)
+        raise HowgoodError(
+            f"cannot write {folder / 'trials.parquet'}: {error}. The journal is kept; free some space and "
+            f"`howgood resume {folder.name}`"
+        ) from error
+    files, names = held.files, held.names
+    del held
+    _give_back()
+    return files, names
+
+
+def _give_back() -> None:
+    """Give the system back what was freed, which the C library keeps (on Linux glibc; others have no such function): 15
+    MB after 200,000 trials."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def write(held: Contents, path: Path) -> None:
+    """Write the trials that count as columns (parquet, zstd, in row groups), holding one batch in memory at a time."""
+    import polars as pl
+    from polars.io.plugins import register_io_source
 
     def source(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
@@ -303,14 +337,4 @@ def compact(folder: Path) -> tuple[list[Path], list[str]]:
     # A row group is held whole, so its rows are few where they are long.
     line = sum(path.stat().st_size for path in held.files) // max(1, len(held.keys))
     rows = max(1, min(10 * BATCH, 4 * BATCH_TEXT // max(1, line)))
-    part = folder / "trials.parquet.part"
-    try:
-        lazy.sink_parquet(part, compression="zstd", row_group_size=rows, maintain_order=True)
-        os.replace(part, folder / "trials.parquet")
-    except (OSError, pl.exceptions.ComputeError) as error:
-        part.unlink(missing_ok=True)
-        raise HowgoodError(
-            f"cannot write {folder / 'trials.parquet'}: {error}. The journal is kept; free some space and "
-            f"`howgood resume {folder.name}`"
-        ) from error
-    return held.files, held.names
+    lazy.sink_parquet(path, compression="zstd", row_group_size=rows, maintain_order=True)

@@ -105,6 +105,8 @@ def test_bad_scores_are_named() -> None:
 def test_a_trial_given_twice_is_refused() -> None:
     with pytest.raises(DataError, match="instance a, epoch 1, is there twice"):
         _ = Table.of([trial("a", 1, acc=1), trial("b", 1, acc=1), trial("a", 1, acc=1)]).instances
+    with pytest.raises(DataError, match="instance a, epoch 1, is there twice"):  # once failed, after another epoch
+        _ = Table.of([trial("b", acc=1), trial("a", 1, acc=1), trial("a", acc=1), trial("a", 1)]).instances
 
 
 def test_nothing_scored_is_an_error() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -134,24 +134,36 @@ class Table:
     ) -> Table:
         """From a frame of trials with the columns id, epoch, stratum, cluster, outcome and one for each score name;
         `parts` (JSON) where trials have some."""
+        return cls.from_columns(frame.__getitem__, names, "parts" in frame.columns, random_sample, sizes)
+
+    @classmethod
+    def from_columns(
+        cls,
+        column: Callable[[str], pl.Series],
+        names: Iterable[str],
+        parts: bool,
+        random_sample: bool = False,
+        sizes: dict[str, int] | None = None,
+    ) -> Table:
+        """As `from_frame`, with the columns asked for one after another, so that one of them is held at a time; `parts`
+        says whether there is such a column."""
         import numpy as np
 
-        shared: dict[str | None, str | None] = {}  # one string object for each stratum or cluster, not one a row
-        failed = frame["outcome"].is_in(NOT_JUDGED).to_numpy()
+        failed = column("outcome").is_in(NOT_JUDGED).to_numpy()
         scores = {}
         for name in names:
-            values = frame[name].cast(float).fill_null(float("nan")).to_numpy()
+            values = column(name).cast(float).fill_null(float("nan")).to_numpy()
             scores[name] = np.where(failed, np.nan, values)
         return cls(
-            ids=_packed(frame["id"]),
-            epochs=frame["epoch"].to_numpy().astype(np.int64),
-            strata=[shared.setdefault(name, name) for name in frame["stratum"]],
-            clusters=[shared.setdefault(name, name) for name in frame["cluster"]],
+            ids=_packed(column("id")),
+            epochs=column("epoch").to_numpy(),
+            strata=_labels(column("stratum")),
+            clusters=_labels(column("cluster")),
             failed=failed,
             scores=scores,
             random_sample=random_sample,
             sizes=sizes,
-            parts=_read_parts(frame["parts"]) if "parts" in frame.columns else (),
+            parts=_read_parts(column("parts")) if parts else (),
         )
 
     def score(self, name: str) -> Floats:
@@ -165,37 +177,47 @@ class Table:
         """One row an instance. Raises `DataError` where no trial has a score."""
         import numpy as np
 
-        known, codes = np.unique(_packed(self.ids), return_inverse=True)
-        order = np.lexsort((self.epochs, codes))
-        self._refuse_repeats(codes[order], self.epochs[order], known)
-        kept = order[~self.failed[order]]
-        if len(kept) == 0:
+        packed = _packed(self.ids)
+        order = np.argsort(packed, kind="stable")
+        ordered = packed[order]
+        fresh = _changes(ordered)
+        if not fresh.all():  # else one trial an instance, and nothing to be sorted by epoch
+            order = order[np.lexsort((self.epochs[order], np.cumsum(fresh)))]
+            self._refuse_repeats(fresh | _changes(self.epochs[order]), ordered, order)
+        kept = ~self.failed[order]
+        if not kept.any():
             raise DataError(f"none of {len(self.ids)} trials has a score; see `howgood show RUN --errors` for why")
-        codes = codes[kept]
-        first = np.flatnonzero(np.diff(codes, prepend=-1))
-        present, count = codes[first], np.diff(first, append=len(codes))
-        row = np.repeat(np.arange(len(present)), count)
-        rows = kept[first]
-        strata, names = _coded(_taken(self.strata, rows))
+        if not kept.all():
+            order, ordered = order[kept], ordered[kept]
+            fresh = _changes(ordered)
+        first = np.flatnonzero(fresh)
+        count = np.diff(first, append=len(order))
+        scores = {name: np.add.reduceat(values[order], first) / count for name, values in self.scores.items()}
+        order = order[first]
+        strata, names = _coded(_taken(self.strata, order))
         return Instances(
-            packed=known[present],
-            scores={name: np.bincount(row, values[kept]) / count for name, values in self.scores.items()},
+            packed=ordered if len(first) == len(ordered) else ordered[first],
+            scores=scores,
             strata=strata,
             names=names,
-            clusters=_own(_taken(self.clusters, rows)),
+            clusters=_own(_taken(self.clusters, order)),
             epochs=int(count.max()),
             missing=Counter(self.strata[i] for i in np.flatnonzero(self.failed).tolist()),
         )
 
-    def _refuse_repeats(self, codes: Ints, epochs: Ints, known: Strings) -> None:
-        import numpy as np
-
-        twice = np.flatnonzero((codes[1:] == codes[:-1]) & (epochs[1:] == epochs[:-1]))
-        if len(twice):
-            where = int(twice[0])
+    def _refuse_repeats(self, changes: NDArray[np.bool_], ids: Strings, order: Ints) -> None:
+        if not changes.all():
+            where = int(changes.argmin())
             raise DataError(
-                f"instance {known[codes[where]]}, epoch {epochs[where]}, is there twice; ids must be unique"
+                f"instance {ids[where]}, epoch {self.epochs[order[where]]}, is there twice; ids must be unique"
             )
+
+
+def _changes(column: Any) -> NDArray[np.bool_]:
+    """Where a value is another than the one before it; the first one is."""
+    import numpy as np
+
+    return np.append(np.ones(min(1, len(column)), np.bool_), column[1:] != column[:-1])
 
 
 def _packed(ids: Sequence[str] | pl.Series) -> Strings:
@@ -203,6 +225,12 @@ def _packed(ids: Sequence[str] | pl.Series) -> Strings:
     import numpy as np
 
     return ids if isinstance(ids, np.ndarray) else np.fromiter(ids, np.dtypes.StringDType(), len(ids))
+
+
+def _labels(column: pl.Series) -> list[str | None]:
+    """Names of strata or clusters, with one string object for each, not one a row."""
+    shared: dict[str | None, str | None] = {}
+    return [shared.setdefault(name, name) for name in column]
 
 
 def _read_parts(written: pl.Series) -> Sequence[Parts]:

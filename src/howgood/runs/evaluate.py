@@ -224,8 +224,12 @@ def scores(run: SavedRun, names: list[str] | None = None, variants: bool = True)
         frame = robustness.folded(run.read([*robustness.NEEDED, *names]), score, _rises(run))
         names = [*names, *robustness.made_of(score)]
     else:
-        parts = ["parts"] if "parts" in run.columns else []  # runs of older versions have none
-        frame = robustness.originals(run, ["id", "epoch", "stratum", "cluster", "outcome", *names, *parts])
+        return Table.from_columns(
+            lambda column: robustness.originals(run, [column])[column],
+            names,
+            "parts" in run.columns,  # runs of older versions have none
+            **_drawn(run),
+        )
     return Table.from_frame(frame, names, **_drawn(run))
 
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
         compare_many,
         coverage,
         decide,
+        export_runs,
         fit_items,
+        import_runs,
         list_runs,
         load,
         measure,
@@ -54,8 +56,8 @@ __version__ = "0.1.0"
 
 # Name -> module. Loaded when first used, so that `import howgood` costs next to nothing.
 _API = (
-    "audit calibrate card compare compare_many coverage decide fit_items list_runs load measure power resume "
-    "resume_async robustness run run_async run_suite run_suite_async suite_estimates trust "
+    "audit calibrate card compare compare_many coverage decide export_runs fit_items import_runs list_runs load "
+    "measure power resume resume_async robustness run run_async run_suite run_suite_async suite_estimates trust "
     "write_report"
 ).split()
 _TYPES = "Estimate Image Instance Message Prediction Score Text Trial".split()
@@ -92,7 +94,9 @@ __all__ = [
     "compare_many",
     "coverage",
     "decide",
+    "export_runs",
     "fit_items",
+    "import_runs",
     "ladder",
     "list_runs",
     "load",

@@ -256,6 +256,8 @@ async def resume_async(
     saved = name if isinstance(name, SavedRun) else store.load(name)
     if saved.status == "finished":
         return saved
+    if saved.origin:
+        raise Unsupported(f"run {saved.id} was made by {saved.origin.program}, so howgood cannot go on with it")
     subject = model or load_model(saved.system.name)
     try:
         await subject.check()
@@ -441,6 +443,8 @@ def fit_items(
     for run in saved[1:]:
         if (run.rules.benchmark, run.rules.data["digest"]) != (first.rules.benchmark, first.rules.data["digest"]):
             raise DataError(f"{first.id} and {run.id} are not of one benchmark with the same data; fit each by itself")
+    if first.rules.data["digest"] is None:
+        raise DataError(f"{first.id} does not say what the whole benchmark is; fit items to runs of all of it")
     name = score or rules_score(first.rules) or first.estimate.name
     tables = [evaluate.scores(run, variants=False) for run in saved]
     ids, y = irt.matrix(tables, name)
@@ -499,6 +503,30 @@ def trust(model: str | Model, *, seed: int = 0) -> Report:
 def load(name: str | Path) -> SavedRun:
     """A run by its folder, its id, a part of its id, or `last`."""
     return store.load(name)
+
+
+def import_runs(*paths: str | Path, folder: str | Path | None = None) -> list[SavedRun]:
+    """The runs that other programs made: Inspect's logs, results of lm-evaluation-harness, HELM's run folders,
+    AlpacaEval's annotations, or folders of these (docs/interop.md). One that is here already is not made again: a
+    warning says so. Raises `HowgoodError` for the first that cannot be read; what was read before it is kept."""
+    from howgood.runs.interop.importing import import_all
+
+    made = []
+    for found in import_all([Path(path) for path in paths], Path(folder) if folder else store.runs_folder()):
+        if found.run is None:
+            raise found.problem or HowgoodError(f"{found.name} cannot be imported")
+        if not found.new:
+            warnings.warn(f"{found.name} is here already: run {found.run.id}", stacklevel=2)
+        made.append(found.run)
+    return made
+
+
+def export_runs(*runs: str | Path | SavedRun, path: str | Path, format: str | None = None) -> list[Path]:
+    """Write runs as files for others and return them: csv, parquet, jsonl (all trials), every-eval-ever,
+    hf-eval-results or inspect (docs/interop.md); the ending of `path` tells the format where none is given."""
+    from howgood.runs.interop.exporting import export
+
+    return export(_different(runs), Path(path), format)
 
 
 def list_runs(folder: str | Path | None = None) -> list[SavedRun]:

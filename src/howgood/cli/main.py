@@ -38,6 +38,8 @@ COMMANDS = {
         "report": "Write a self-contained HTML report of runs.",
         "card": "Print the evaluation card of a run, as Markdown.",
         "sql": "Query all runs.",
+        "export": "Write runs as files for others.",
+        "import": "Read runs of Inspect, lm-evaluation-harness, HELM and AlpacaEval.",
     },
     "What the numbers mean": {
         "compare": "Compare two runs or more.",
@@ -103,7 +105,7 @@ def build(arguments: Sequence[str] | None = None) -> typer.Typer:
 
 def _module(name: str) -> str:
     """The module of a command, and in it the function: both are named after it, but for what Python calls so itself."""
-    return "list_" if name == "list" else name
+    return f"{name}_" if name in ("list", "import") else name
 
 
 def _named() -> None:

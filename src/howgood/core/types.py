@@ -166,12 +166,15 @@ class Usage(Struct, frozen=True, omit_defaults=True):
 
 class Likelihood(Struct, frozen=True, omit_defaults=True):
     """Log-likelihood (nats) of one continuation or text: the sum over its `tokens` tokens, whether greedy decoding
-    would have produced it, and the log-probability of each token where the model gave them."""
+    would have produced it, and the log-probability of each token where the model gave them. Of a whole text
+    `token_lengths` are the characters of each token, where they are known: of a character spread over several tokens the
+    last has it, and together they are the text."""
 
     logprob: float
     tokens: int
     greedy: bool = False
     token_logprobs: tuple[float, ...] = ()
+    token_lengths: tuple[int, ...] = ()
 
 
 class Token(Struct, frozen=True, omit_defaults=True):
@@ -343,13 +346,38 @@ class System(Struct, frozen=True):
         return " + ".join((self.name, *self.methods))
 
 
+class Published(Struct, frozen=True, omit_defaults=True):
+    """A number that another program says of a run, under its own name: its standard error `se` where it gives one, and
+    the `score` whose mean over instances it is (None: it is another number)."""
+
+    name: str
+    value: float
+    se: float | None = None
+    score: str | None = None
+
+
+class Origin(Struct, frozen=True, omit_defaults=True):
+    """Where a run comes from that another program made: which `program` in which `version` (None: it does not say), the
+    name of the `file` that was read, the sha256 of what was read, and when. `published` are the program's own numbers;
+    `notes` say what differs from howgood's, and what could not be taken over."""
+
+    program: str
+    version: str | None
+    file: str
+    sha256: str
+    imported: str
+    published: tuple[Published, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class Run(Struct):
     """One benchmark on one system under stated rules: the content of a run folder's run.json.
 
     `sampled` holds the ids of the chosen instances where not all were run. `cost` is what all trials cost (US dollars;
     None: not known of every one), `spent` what was paid in this run: the same without answers from howgood's cache, and
     with what judges took. `verdicts` counts what judges said, `judging` is their tokens and cost;
-    `took` says what one trial took: its cost, latency and time to the first token (see `interpret/cost.py`).
+    `took` says what one trial took: its cost, latency and time to the first token (see `interpret/cost.py`). `origin` is
+    there for a run that another program made.
     """
 
     id: str
@@ -376,6 +404,7 @@ class Run(Struct):
     groups: list[Estimate] = field(default_factory=list)
     took: list[Estimate] = field(default_factory=list)
     message: str | None = None
+    origin: Origin | None = None
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:

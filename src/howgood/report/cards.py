@@ -7,7 +7,7 @@ import shlex
 from typing import Any
 
 from howgood.core.registry import DATA_FILES
-from howgood.core.types import NOT_JUDGED, Estimate, Run
+from howgood.core.types import NOT_JUDGED, Estimate, Origin, Run
 from howgood.report import numbers
 
 Answer = tuple[str, str]
@@ -60,6 +60,9 @@ def inputs(run: Run) -> str:
     noun = {"choices": "question", "rolling": "text"}.get(str(kind), "instance")
     if sample.get("n") in ("all", None):
         chosen = f"The only {noun} there is" if total == 1 else f"All {numbers.count(total)} {noun}s"
+    elif run.origin:
+        whole = f" of {numbers.count(total)}" if total else ""
+        chosen = f"{numbers.count(sample.get('n', 0))}{whole} {noun}s, those that its maker asked"
     else:
         how = {"stratified": "a stratified", "items": "from the easiest to the hardest, a random"}.get(
             str(sample.get("how")), "a random"
@@ -81,6 +84,9 @@ def call(run: Run) -> str:
     """How the model was prompted."""
     rules = run.rules.call
     kind = rules.get("kind")
+    if run.origin:
+        told = {name: value for name, value in rules.items() if name != "made_by"}
+        return f"{made_by(run.origin)}. What is known of how it asked: {_listed(told)}"
     if run.system.model.get("kind") == "replay":
         return (
             f"Answers recorded in {run.system.model.get('file', 'a file')} are read; how they were made is not known."
@@ -109,6 +115,8 @@ def outputs(run: Run) -> str:
     """How an answer became a score."""
     rules, method = run.rules.outputs, run.rules.call.get("method")
     kind = rules.get("kind")
+    if run.origin:
+        return _listed(rules)
     if kind == "choice":
         return _choice(method, bool(rules.get("normalized")))
     if kind == "match":
@@ -160,7 +168,19 @@ def meaning(run: Run) -> str:
     sentences = [_capital("; ".join(parts))]
     if run.estimates:
         sentences.append(headline(run.estimates[0]))
-    return ". ".join([*sentences, *baselines(run)]) + "."
+    return ". ".join([*sentences, *baselines(run), *(published(run.origin) if run.origin else [])]) + "."
+
+
+def made_by(origin: Origin) -> str:
+    """Which program made a run that howgood did not, and out of which file it was read."""
+    version = f" {origin.version}" if origin.version else ", its version unknown"
+    return f"Made by {origin.program}{version}, and imported from {origin.file}"
+
+
+def published(origin: Origin) -> list[str]:
+    """The maker's own numbers, and where they differ from what is made of its samples here."""
+    told = [f"{one.name} {one.value:.6g}{f' (se {one.se:.3g})' if one.se else ''}" for one in origin.published]
+    return ([f"{origin.program} itself says {', '.join(told)}"] if told else []) + [_capital(n) for n in origin.notes]
 
 
 def headline(estimate: Estimate) -> str:
@@ -186,8 +206,9 @@ def baselines(run: Run) -> list[str]:
 
 
 def command(run: Run) -> str | None:
-    """The command line that runs this again; None for a benchmark made in Python, which has no name."""
-    if run.benchmark == "unnamed":
+    """The command line that runs this again; None for a benchmark made in Python, which has no name, and for a run that
+    another program made."""
+    if run.benchmark == "unnamed" or run.origin:
         return None
     options, settings = run.options, run.options.get("settings", {})
     words = ["howgood", "run", run.benchmark, "--model", run.system.name]
@@ -222,8 +243,11 @@ def look_closer(run: Run, name: str) -> str:
 
 
 def ending(run: Run, outcomes: dict[str, int]) -> str:
-    """How a run that did not finish ended, and what resuming it would do, before the command that does it."""
+    """How a run that did not finish ended, and what resuming it would do, before the command that does it; there is
+    none for a run that another program made."""
     failed, done = outcomes.get("failed", 0), sum(outcomes.values())
+    if run.origin:
+        return f"{_capital(run.status)}: {run.message}."
     if run.status == "incomplete":
         return f"Incomplete: {numbers.count(failed)} of {numbers.count(run.planned)} trials failed. To try them again:"
     why = f": {run.message}" if run.message else ""

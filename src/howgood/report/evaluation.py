@@ -256,6 +256,8 @@ def _contamination(run: SavedRun) -> list[str]:
     found = []
     if _own(run):
         found.append("The questions are from a file of one's own; howgood cannot know who else has seen it.")
+    elif run.origin:
+        found.append(f"Whether the questions are public is not known here: {run.rules.data.get('source', 'unknown')}.")
     else:
         found.append(f"The questions are public: {run.rules.data.get('source', 'an unnamed source')}.")
         if published := ARXIV.search(str(run.card.get("cite", ""))):
@@ -338,8 +340,11 @@ def _reproduce(run: SavedRun) -> list[str]:
     model = {k: v for k, v in run.system.model.items() if isinstance(v, str | int | float | bool)}
     data, seed = run.rules.data, run.options.get("seed", 0)
     found = [f"Run {run.id}, {run.started}. {told}.", f"Model: {run.system.name}, {cards.plain(model)}."]
-    found.append(f"Data: {data.get('source')}, content digest {data.get('digest')}; seed {seed}.")
-    if run.status != "finished":
+    seeded = "" if run.origin else f"; seed {seed}"
+    found.append(f"Data: {data.get('source')}, content digest {data.get('digest') or 'unknown'}{seeded}.")
+    if run.origin:
+        found.append(f"{cards.made_by(run.origin)} (sha256 {run.origin.sha256}) on {run.origin.imported[:10]}.")
+    elif run.status != "finished":
         found.append(f"The run is {run.status}; howgood resume {run.id} goes on.")
     return found
 

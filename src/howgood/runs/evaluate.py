@@ -36,6 +36,7 @@ from howgood.runs.progress import STOPPED, Progress
 from howgood.runs.store import SavedRun
 
 if TYPE_CHECKING:
+    from howgood.interpret.base import Interpretation
     from howgood.interpret.robustness import Robustness
     from howgood.interpret.table import Table
     from howgood.interpret.variance import Split
@@ -142,7 +143,7 @@ async def carry_on(
                 store.save(run)
         if run.status in ("finished", "incomplete"):
             try:
-                finish(plan, run)
+                finish(run, plan.benchmark.interpret, plan.options)
             except BaseException as error:
                 _blame(run, error)
                 with contextlib.suppress(HowgoodError):  # on a full disk even this may fail; the first error is the one
@@ -190,20 +191,20 @@ def _so_far(plan: Plan, held: columns.Contents) -> tuple[Progress, set[Key]]:
     return progress, done
 
 
-def finish(plan: Plan, run: SavedRun) -> None:
+def finish(run: SavedRun, interpret: Interpretation, options: Options) -> None:
     """Turn the journal into columns, make the estimates, and write run.json; only then let the journal go."""
     journals, names = columns.compact(run.path)
     run.finished = now()
     unit = run.rules.interpret.get("unit", "instance")
-    named = IDS if plan.options.epochs > 1 or unit == "cluster" else ()
+    named = IDS if run.rules.sample["epochs"] > 1 or unit == "cluster" else ()
     run.took = taken(run.read([*COLUMNS, *named]), unit)
     if names:
-        run.estimates, run.groups = plan.benchmark.interpret(scores(run, names, variants=False))
-        if plan.options.items:
-            run.estimates += measured(run, items.read(plan.options.items))[1:]
-        if plan.options.epochs > 1:
-            run.estimates += repeated(run, [plan.options.epochs])
-        if plan.variants:
+        run.estimates, run.groups = interpret(scores(run, names, variants=False))
+        if options.items:
+            run.estimates += measured(run, items.read(options.items))[1:]
+        if options.epochs > 1:
+            run.estimates += repeated(run, [options.epochs])
+        if is_perturbed(run):
             name, table = rules_score(run.rules) or names[0], scores(run, names)
             up = run.estimates[0].higher_is_better
             run.estimates += robustness.estimates(table, name, run.rules.interpret, up)

@@ -33,7 +33,8 @@ class SavedRun(Run, kw_only=True):
         """The headline number. Raises `HowgoodError` while there is none."""
         if not self.estimates:
             why = f": {self.message}" if self.message else ""
-            raise HowgoodError(f"run {self.id} has no estimate ({self.status}{why}); `howgood resume {self.id}`")
+            remedy = "its samples have no scores" if self.origin else f"`howgood resume {self.id}`"
+            raise HowgoodError(f"run {self.id} has no estimate ({self.status}{why}); {remedy}")
         return self.estimates[0]
 
     @property

@@ -193,6 +193,8 @@ def _note(run: SavedRun) -> Text | None:
 
 def _ended(run: SavedRun) -> Text:
     words = say(cards.ending(run, run.outcomes), STATUS_STYLES.get(run.status, "red"))
+    if run.origin:
+        return words
     return words.append_text(say(f"\n  howgood resume {run.id}", "not bold default"))
 
 

@@ -1,0 +1,1 @@
+"""Runs for others and from others: files that other programs write and read."""

@@ -7,6 +7,7 @@ import copy
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -231,9 +232,12 @@ async def test_a_machine_by_the_hour_costs_its_trials_what_it_costs(
 
 
 async def test_a_machine_by_the_hour_can_have_a_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=1000.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr("howgood.runs.execute.time", clock)  # so that a busy machine changes nothing
+
     class Slow(Failing):
         async def generate(self, request: Generate) -> Prediction:
-            await asyncio.sleep(0.01)
+            clock.now += 0.002
             return await super().generate(request)
 
     (tmp_path / "prices.json").write_text('{"failing": {"per_hour": 3600}}')
@@ -244,7 +248,9 @@ async def test_a_machine_by_the_hour_can_have_a_budget(tmp_path: Path, monkeypat
     assert ending is not None
     assert "the budget of $0.20 is used up" in ending.message
     assert progress.spent is not None
-    assert 0.2 <= progress.spent == pytest.approx(seconds)
+    assert 0.2 - 1e-9 <= progress.spent == pytest.approx(seconds)
+    assert progress.spent <= 0.2 + model.concurrency * 0.002 + 1e-9  # what was in flight then came to its end
+    assert seconds == pytest.approx(len(model.asked) * 0.002)
     assert progress.forecast is not None
     assert progress.forecast.dollars is not None
     assert progress.forecast.dollars.value == pytest.approx(progress.forecast.seconds.value)

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 import howgood as hg
 import howgood.arena
-from howgood.arena.database import Answered, Database
+from howgood.arena.answers import Answered
+from howgood.arena.database import Database
 from howgood.cli.arena import app
 from howgood.core.errors import DataError, HowgoodError
 

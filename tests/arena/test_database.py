@@ -12,7 +12,8 @@ import pytest
 
 import howgood as hg
 from howgood.arena.board import read_board
-from howgood.arena.database import Answered, Database, Denied, Winner
+from howgood.arena.answers import Answered
+from howgood.arena.database import Database, Denied, Winner
 from howgood.arena.export import export
 from howgood.core.errors import DataError
 

@@ -1,4 +1,4 @@
-"""Two systems answer one question at the same time, piece by piece."""
+"""Systems answer one question at the same time, piece by piece."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from howgood.arena.database import Answered, Turn
 from howgood.arena.leaks import Leaks
-from howgood.core.errors import HowgoodError, RequestError
+from howgood.core.errors import HowgoodError, ModelError, RequestError
 from howgood.core.text import shorten
 from howgood.core.types import Generate, Message, Prediction, Prompt
 from howgood.models.base import Model, split_thinking
 from howgood.models.streaming import Unthought
+
+if TYPE_CHECKING:
+    from howgood.arena.database import Turn
 
 LONGEST = 50_000
 """Characters of an answer; what comes after is not waited for."""
@@ -26,8 +28,19 @@ AHEAD = 64
 """Pieces that may wait for a slow reader."""
 
 
+class Answered(Struct, frozen=True):
+    """How one side ended: its `text`, or the `error`; `leak` is what in it says who wrote it."""
+
+    text: str
+    error: str | None
+    leak: str | None
+    seconds: float
+    tokens: int | None
+    cost: float | None
+
+
 class Piece(Struct, frozen=True):
-    """More text of the answer of `side` (0 or 1)."""
+    """More text of the answer of `side` (0, 1, ...)."""
 
     side: int
     text: str
@@ -36,6 +49,16 @@ class Piece(Struct, frozen=True):
 class Ended(Struct, frozen=True):
     side: int
     answer: Answered
+
+
+def check_writers(models: Sequence[Model]) -> None:
+    """Raises `ModelError` for models that cannot answer beside each other: one that is named twice, or writes none."""
+    names = [model.name for model in models]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ModelError(f"{twice} is named twice, and a system cannot meet itself")
+    for model in models:
+        if not model.capabilities.generate:
+            raise ModelError(f"{model.name} only scores given text, and answers side by side need systems that write")
 
 
 def prompt_for(model: Model, turns: Sequence[Turn], side: int, question: str) -> Prompt:
@@ -48,10 +71,10 @@ def prompt_for(model: Model, turns: Sequence[Turn], side: int, question: str) ->
 
 
 async def side_by_side(
-    models: tuple[Model, Model], requests: tuple[Generate, Generate], leaks: Leaks
+    models: Sequence[Model], requests: Sequence[Generate], leaks: Leaks
 ) -> AsyncGenerator[Piece | Ended | None]:
-    """Pieces of both answers as they come, `Ended` once for each side, and None where nothing came for a while. When
-    the caller goes away, both stop."""
+    """Pieces of all answers as they come, `Ended` once for each side, and None where nothing came for a while. When
+    the caller goes away, all stop."""
     events: asyncio.Queue[Piece | Ended] = asyncio.Queue(AHEAD)
     tasks = [
         asyncio.create_task(_answer(model, request, side, events, leaks))
@@ -96,7 +119,7 @@ async def _answer(model: Model, request: Generate, side: int, events: asyncio.Qu
         error = shorten(str(failed), 500)
     except TimeoutError:
         error = f"no whole answer within {PATIENCE:.0f} s"
-    except Exception as failed:  # one system's fault must not end the other's answer
+    except Exception as failed:  # one system's fault must not end the others' answers
         error = f"{type(failed).__name__}: {shorten(str(failed), 300)}"
     if prediction is not None:
         error = error or prediction.error

@@ -23,6 +23,7 @@ try:
 except ImportError:
     raise MissingExtra("an arena's database", "arena") from None
 
+from howgood.arena.answers import Answered
 from howgood.arena.schema import BATTLES, FACTS, METADATA, SYSTEMS, TURNS, VERSION
 
 Winner = Literal["a", "b", "tie", "bothbad"]
@@ -76,17 +77,6 @@ class Battle(Struct, frozen=True):
     def open(self) -> bool:
         """Whether it can go on: no vote yet, and all that was asked is answered."""
         return self.winner is None and all(turn.ended and not any(turn.errors) for turn in self.turns)
-
-
-class Answered(Struct, frozen=True):
-    """How one side ended: its `text`, or the `error`; `leak` is what in it says who wrote it."""
-
-    text: str
-    error: str | None
-    leak: str | None
-    seconds: float
-    tokens: int | None
-    cost: float | None
 
 
 class Ballot(Struct, frozen=True):

@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from msgspec import Meta, Struct
 
-from howgood.arena.answers import Ended, Piece, prompt_for, side_by_side
+from howgood.arena.answers import Answered, Ended, Piece, check_writers, prompt_for, side_by_side
 from howgood.arena.board import Board, read_board
-from howgood.arena.database import Answered, Database, Denied, Turn, Winner
+from howgood.arena.database import Database, Denied, Turn, Winner
 from howgood.arena.leaks import Leaks
 from howgood.arena.limits import Gate, Limits, Window
 from howgood.arena.pairs import Pairs
@@ -263,7 +263,7 @@ class Arena:
             for side, model in enumerate(models)
         ]
         ended: dict[int, Answered] = {}
-        async with aclosing(side_by_side(models, (requests[0], requests[1]), self._leaks)) as events:
+        async with aclosing(side_by_side(models, requests, self._leaks)) as events:
             async for came in events:
                 if isinstance(came, Piece):
                     yield event({"type": "piece", "side": "ab"[came.side], "text": visible(came.text)})
@@ -349,12 +349,8 @@ def check_arena(
     of them cannot be asked."""
     if len(models) < 2:
         raise ModelError("an arena needs two systems or more: give --model twice")
-    names = [model.name for model in models]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ModelError(f"{twice} is named twice, and a system cannot meet itself")
+    check_writers(models)
     for model in models:
-        if not model.capabilities.generate:
-            raise ModelError(f"{model.name} only scores given text, and an arena needs systems that write")
         model.check_request(Generate("", max_tokens=max_tokens, temperature=temperature))
     if token is None and not is_own(host):
         raise ModelError(f"without a token anyone who reaches {host} could use the models: give one, or use 127.0.0.1")

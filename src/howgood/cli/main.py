@@ -52,6 +52,7 @@ COMMANDS = {
         "audit": "Say how far a run's judges can be trusted.",
         "label": "Label a run's answers.",
         "calibrate": "Estimate what people would say of all answers.",
+        "preferences": "Show what was noted side by side in the studio, or write it as a benchmark or as votes.",
         "arena": "Let people ask, and vote between two answers without names.",
     },
     "Servers and caches": {

@@ -17,6 +17,10 @@ def studio(
             help="Where runs are: folders, or addresses such as s3://bucket/runs; none: HOWGOOD_RUNS, or ./runs.",
         ),
     ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="A system to ask side by side, two or more; `howgood list --models`."),
+    ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0: a free one.")] = 8090,
     host: Annotated[
         str, typer.Option("--host", help="The address to listen at; another than this machine's own needs --token.")
@@ -42,4 +46,4 @@ def studio(
     def say(line: str) -> None:
         screen.print(line, markup=False, soft_wrap=True)
 
-    asyncio.run(serve_async(folder or [str(runs_folder())], host, port, given, say))
+    asyncio.run(serve_async(folder or [str(runs_folder())], model or [], host, port, given, say))

@@ -17,7 +17,9 @@ from typing import Annotated, Any, Self, TypeVar
 from msgspec import Meta, Struct, ValidationError
 
 from howgood.core.errors import HowgoodError, MissingExtra, ModelError
+from howgood.models.base import Model
 from howgood.runs.remote import Mirror
+from howgood.studio.beside import Beside
 from howgood.studio.library import Library
 from howgood.web.guard import Refused, body, check_host, check_write, headers, is_own
 from howgood.web.visitors import Visitor, Visitors
@@ -51,15 +53,23 @@ class Studio:
         async with Studio([Path("runs")]) as studio:
             studio.url
 
-    `token` is what a visitor has to give; without one `host` must be this machine's own. Raises `ModelError` for a host
-    that strangers reach without one.
+    `models` can be asked side by side; those given by name are closed at the end. `token` is what a visitor has to
+    give; without one `host` must be this machine's own. Raises `ModelError` for a host that strangers reach without
+    one, and for models that cannot answer.
     """
 
     def __init__(
-        self, places: Sequence[Path | Mirror], *, host: str = "127.0.0.1", port: int = 0, token: str | None = None
+        self,
+        places: Sequence[Path | Mirror],
+        *,
+        models: Sequence[str | Model] = (),
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str | None = None,
     ) -> None:
         check_studio(host, token)
         self.library = Library(places)
+        self.beside = Beside(models, next((place.absolute() for place in places if isinstance(place, Path)), None))
         self._served = Served(host, port)
         self._visitors = Visitors(secrets.token_bytes(32), token)
         self._open = token is None
@@ -76,6 +86,7 @@ class Studio:
     async def stop(self) -> None:
         """End; answers under way are cut off after a moment."""
         await self._served.stop()
+        await self.beside.close()
         self._readers.shutdown()
 
     async def __aenter__(self) -> Self:

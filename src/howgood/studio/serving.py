@@ -11,11 +11,16 @@ from howgood.studio.server import Studio
 
 
 async def serve_async(
-    places: Sequence[str], host: str, port: int, token: str | None, say: Callable[[str], None] = print
+    places: Sequence[str],
+    models: Sequence[str],
+    host: str,
+    port: int,
+    token: str | None,
+    say: Callable[[str], None] = print,
 ) -> None:
     """Serve until SIGINT or SIGTERM; `say` is told where it listens. Raises `HowgoodError` for a place that holds no
     runs."""
-    studio = Studio([place(text) for text in places], host=host, port=port, token=token)
+    studio = Studio([place(text) for text in places], models=models, host=host, port=port, token=token)
     end, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end.set)

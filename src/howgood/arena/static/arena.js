@@ -98,7 +98,7 @@ const vote = async (winner) => {
       for (const part of document.querySelectorAll(`[data-side=${side}]`)) {
         part.querySelector("h2").textContent = `System ${side.toUpperCase()}: ${told[`model_${side}`]}`;
         part.classList.add("named");
-        part.classList.toggle("chosen", side === winner);
+        part.classList.toggle("best", side === winner);
       }
     }
     $("result").textContent = `${words[winner]} A was ${told.model_a}, B was ${told.model_b}.`;

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from howgood.studio.pages import runs
+from howgood.studio.pages import beside, runs
 
-PAGES = (runs,)
+PAGES = (runs, beside)

@@ -13,7 +13,8 @@ def import_(
         list[Path], typer.Argument(metavar="PATH...", help="Logs, results or annotations, or folders of them.")
     ],
 ) -> None:
-    """Read runs of Inspect, lm-evaluation-harness, HELM and AlpacaEval, and keep them as runs of howgood."""
+    """Read runs of Inspect, lm-evaluation-harness, HELM and AlpacaEval. They are kept as runs of howgood, and each says
+    who made it."""
     import sys
 
     from howgood.cli.options import console

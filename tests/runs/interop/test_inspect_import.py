@@ -276,13 +276,13 @@ def test_the_command_goes_on_after_what_it_cannot_read(tmp_path: Path) -> None:
     foreign.inspect_log(tmp_path / "a.eval", ["C"], 1.0)
     (tmp_path / "b.eval").write_bytes(b"nothing")
     (tmp_path / "notes.json").write_text("{}")
-    command = [sys.executable, "-m", "howgood.cli.main", "import", str(tmp_path)]
-    first = subprocess.run(command, capture_output=True, text=True)
-    assert first.returncode == 2
-    assert first.stdout.startswith("a.eval: run ")
-    assert first.stderr.count("\n") == 1
-    assert "b.eval is no whole zip file" in first.stderr
-    again = subprocess.run(command, capture_output=True, text=True)
-    assert "a.eval is here already: run " in again.stdout
-    nothing = subprocess.run([*command[:-1], str(tmp_path / "notes.json")], capture_output=True, text=True)
-    assert "is nothing that howgood imports" in nothing.stderr
+    paths = [str(tmp_path), str(tmp_path / "notes.json"), str(tmp_path / "a.eval")]
+    command = [sys.executable, "-m", "howgood.cli.main", "import", *paths]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    first, second = (line for line in done.stdout.splitlines() if line.startswith("a.eval"))
+    assert first.startswith("a.eval: run ")
+    assert second.startswith("a.eval is here already: run ")
+    broken, other = done.stderr.splitlines()
+    assert "b.eval is no whole zip file" in broken
+    assert "notes.json is nothing that howgood imports" in other

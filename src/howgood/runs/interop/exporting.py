@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from howgood.core.errors import HowgoodError, UnknownName
+from howgood.core.text import shorten
 from howgood.runs.interop import every_eval_ever, hub_results, inspect_out, tables
-from howgood.runs.journal import cannot_write
 from howgood.runs.store import SavedRun
 
 Format = Literal["csv", "parquet", "jsonl", "every-eval-ever", "hf-eval-results", "inspect"]
@@ -38,8 +38,13 @@ def export(runs: Sequence[SavedRun], path: Path, format: str | None = None) -> l
         raise HowgoodError("nothing to export: give a run; `howgood runs` shows what there is")
     chosen = _format(path, format)
     if write := IN_ONE.get(chosen):
+        import polars as pl
+
         with whole(path) as part:
-            write(runs, part)
+            try:
+                write(runs, part)
+            except pl.exceptions.PolarsError as error:
+                raise HowgoodError(f"cannot write {path}: {shorten(str(error), 200)}") from error
         return [path]
     if chosen == "every-eval-ever":
         return [made for run in runs for made in every_eval_ever.write(run, path)]
@@ -78,6 +83,7 @@ def whole(path: Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise HowgoodError(f"cannot write {path}: {error.strerror}; choose another place for it: -o PATH") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()

@@ -112,7 +112,7 @@ def compared(runs: Sequence[SavedRun]) -> Compared:
     for some in groups.values():
         if len(some) == 2:
             with contextlib.suppress(HowgoodError):
-                twos.append(two(versus(*some)))
+                twos.append(two(versus(some[0], some[1])))
         elif len(some) > 2:
             manies.append(many(some))
     pairs = [Pair(t.first.rules.benchmark, t.first.system.label, t.second.system.label, t.comparison) for t in twos]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from howgood.studio.pages import beside, runs
+from howgood.studio.pages import beside, compare, runs
 
-PAGES = (runs, beside)
+PAGES = (runs, beside, compare)

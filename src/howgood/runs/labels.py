@@ -91,29 +91,40 @@ def answered(run: SavedRun) -> list[tuple[str, int]]:
 def items(run: SavedRun, annotator: str, n: int) -> Iterator[Item]:
     """What an annotator has still to label of the first n, in an order of their own. Raises `HowgoodError` for a name
     that is none."""
+    return shown(run, annotator, left(run, annotator, sample(run, n)))
+
+
+def left(run: SavedRun, annotator: str, picked: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The trials of a sample that an annotator has still to label, in an order of their own. Raises `HowgoodError` for
+    a name that is none."""
     if not NAME.fullmatch(annotator):
-        raise HowgoodError(f"an annotator's name is of letters, digits and ._@- (at most 64), not '{annotator}'")
+        raise HowgoodError(f"an annotator's name is of letters, digits and ._@- (at most 64), not '{annotator[:80]}'")
     done = {(label.id, label.epoch) for label in read(run) if label.annotator == annotator}
-    left = [key for key in sample(run, n) if key not in done]
-    random.Random(f"{run.id}/{annotator}").shuffle(left)
-    return _items(run, annotator, left)
+    order = list(picked)
+    random.Random(f"{run.id}/{annotator}").shuffle(order)
+    return [key for key in order if key not in done]
 
 
-def _items(run: SavedRun, annotator: str, left: Sequence[tuple[str, int]]) -> Iterator[Item]:
-    import polars as pl
-
+def shown(run: SavedRun, annotator: str, keys: Sequence[tuple[str, int]]) -> Iterator[Item]:
+    """Trials as an annotator sees them."""
     kind = task_of(run).kind
-    frame = run.read(["id", "epoch", "input", "text", "metadata", "transcript", "targets", "choices", "gold"])
-    for name, epoch in left:
-        row = frame.filter((pl.col("id") == name) & (pl.col("epoch") == epoch)).row(0, named=True)
+    names = ["id", "epoch", "input", "text", "metadata", "transcript", "targets", "choices", "gold"]
+    rows = {(row["id"], row["epoch"]): row for row in run.find([name for name, _ in keys], names).iter_rows(named=True)}
+    for name, epoch in keys:
+        row = rows[name, epoch]
         question, answer = columns.said(row)
         if kind != "preference":
             target = " | ".join(row["targets"] or [row["choices"][place] for place in row["gold"]]) or None
             yield Item(name, epoch, question, (answer,), target if kind == "right" else None, None)
             continue
-        first = random.Random(f"{run.id}/{annotator}/{name}/{epoch}").random() < 0.5
+        first = own_first(run, annotator, name, epoch)
         pair = (answer, row["targets"][0])
         yield Item(name, epoch, question, pair if first else pair[::-1], None, first)
+
+
+def own_first(run: SavedRun, annotator: str, name: str, epoch: int) -> bool:
+    """Whether an annotator sees the run's own answer before the baseline's: by lot, and always the same."""
+    return random.Random(f"{run.id}/{annotator}/{name}/{epoch}").random() < 0.5
 
 
 def preferred(choice: Literal["1", "2", "tie"], first: bool) -> float:

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +67,15 @@ class SavedRun(Run, kw_only=True):
         if self._table.exists():
             return pl.scan_parquet(self._table, glob=False).slice(start, rows).collect()
         return self.read().slice(start, rows)
+
+    def find(self, ids: Sequence[str], names: list[str]) -> pl.DataFrame:
+        """Some columns of the trials of these instances; of a run that has ended the others are not kept in memory."""
+        import polars as pl
+
+        wanted = pl.col("id").is_in(list(ids))
+        if self._table.exists():
+            return pl.scan_parquet(self._table, glob=False).filter(wanted).select(names).collect(engine="streaming")
+        return self.read(names).filter(wanted)
 
     @property
     def _table(self) -> Path:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from howgood.studio.pages import beside, compare, runs
+from howgood.studio.pages import beside, compare, label, runs
 
-PAGES = (runs, beside, compare)
+PAGES = (runs, beside, compare, label)

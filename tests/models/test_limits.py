@@ -27,9 +27,9 @@ def window(pace: Pace, wanted: int) -> int:
 
 class TestGrowth:
     def test_doubles_while_it_is_used(self) -> None:
-        pace = Pace(100)
+        pace = Pace(12 * FIRST_LIMIT)
         assert pace.limit == FIRST_LIMIT
-        for expected in (16, 32, 64, 100, 100):
+        for expected in [n * FIRST_LIMIT for n in (2, 4, 8, 12, 12)]:
             while pace.delay(0, 0) == 0:
                 pace.begin(0)
             for _ in range(pace.in_flight):  # each that ends is followed by as many as may go

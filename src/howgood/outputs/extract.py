@@ -146,7 +146,9 @@ def normalize(text: str) -> str:
 
 def words(text: str) -> str:
     """`normalize` with the articles left in."""
-    text = unicodedata.normalize("NFC", "".join(c for c in text.lower() if not is_unseen(c))).replace(MINUS, "-")
+    text = text.lower()
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", "".join(c for c in text if not is_unseen(c))).replace(MINUS, "-")
     return " ".join(BETWEEN.sub(_space, JOINED.sub("", text)).split())
 
 

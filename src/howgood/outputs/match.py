@@ -39,8 +39,8 @@ class Match(Outputs):
     def _fits(self, answer: str, target: str) -> bool:
         if self.how == "exact":
             return answer == target.strip()
-        form = form_for(target, normalize)
-        given, wanted = form(answer), form(target)
+        form, wanted = form_for(target, normalize)
+        given = form(answer)
         if self.how == "normalized":
             return given == wanted
         if self.how == "starts":
@@ -57,8 +57,8 @@ class F1(Outputs):
 
     def __call__(self, instance: Instance, prediction: Prediction) -> Score:
         answer = bounded(prediction.text or "").strip()
-        forms = [(form_for(target, squad), target) for target in instance.targets]
-        pairs = [(form(answer), form(target)) for form, target in forms]
+        forms = [form_for(target, squad) for target in instance.targets]
+        pairs = [(form(answer), wanted) for form, wanted in forms]
         f1 = max((word_f1(given, wanted) for given, wanted in pairs), default=0.0)
         equal = any(given == wanted for given, wanted in pairs)
         return score_text({"f1": f1, "exact_match": float(equal)}, answer or None, prediction)
@@ -93,10 +93,14 @@ class Numeric(Outputs):
         return {"kind": "numeric", "version": 1}
 
 
-def form_for(target: str, normal: Callable[[str], str]) -> Callable[[str], str]:
-    """The form to compare texts with a target in: the normal one or, where that leaves nothing of the target (as of
-    "A", "the" or "!!!"), the first that leaves something: with its articles, else word for word as it is written."""
-    return next((form for form in (normal, words) if form(target)), folded)
+def form_for(target: str, normal: Callable[[str], str]) -> tuple[Callable[[str], str], str]:
+    """The form to compare texts with a target in, and the target in it: the normal one or, where that leaves nothing of
+    the target (as of "A", "the" or "!!!"), the first that leaves something: with its articles, else word for word as it
+    is written."""
+    for form in (normal, words):
+        if wanted := form(target):
+            return form, wanted
+    return folded, folded(target)
 
 
 def word_f1(given: str, wanted: str) -> float:

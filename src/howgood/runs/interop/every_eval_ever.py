@@ -100,7 +100,8 @@ def _result(run: SavedRun, estimate: Estimate, names: list[str]) -> dict[str, An
             "confidence_level": estimate.level,
             "method": estimate.method,
         }
-    ends: tuple[Any, Any] = (0.0, 1.0) if estimate.percent else (None, None)
+    # A continuous score must say where it ends; of one that is no share nothing narrower is known.
+    ends: tuple[Any, Any] = (0.0, 1.0) if estimate.percent else ("-Infinity", "Infinity")
     return {
         "evaluation_result_id": f"{run.id}#{estimate.name}{group}",
         "evaluation_name": f"{run.rules.benchmark}{group}",

@@ -64,6 +64,8 @@ class RunPart(Struct, frozen=True):
     samples: list[Sample]
     rules: list[tuple[str, list[tuple[str, str]]]]
     command: str | None
+    trials: str = ""
+    """Where all its instances can be looked at; empty on a page that stands alone."""
 
 
 def render(runs: Sequence[SavedRun]) -> str:
@@ -71,7 +73,9 @@ def render(runs: Sequence[SavedRun]) -> str:
     from markupsafe import Markup
 
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    parts = [_run_part(run, place, len(runs)) for place, run in enumerate(runs)]
+    parts = [
+        run_part(run, sample(run, min(1.0, PAGE_RUNS / len(runs))), f"run-{place + 1}") for place, run in enumerate(runs)
+    ]
     return (
         environment()
         .get_template("report.html.j2")
@@ -146,15 +150,16 @@ def link(cite: str) -> str | None:
     return found[0] if found else None
 
 
-def _run_part(run: SavedRun, place: int, runs: int) -> RunPart:
+def run_part(run: SavedRun, samples: list[Sample], anchor: str = "run", trials: str = "") -> RunPart:
+    """What a page says of a run with these samples of its instances; without any its record says what came out."""
     headline = run.estimates[0] if run.estimates else None
     marks = _marks(run, headline)
     shown = run.groups[:MOST_GROUPS]
-    samples = sample(run, min(1.0, PAGE_RUNS / runs))
     outcomes = [(part.outcome, part.total) for part in samples]
+    outcomes = outcomes or sorted(run.outcomes.items(), key=lambda one: instances.place(one[0]))
     odd = cards.odd_outcomes(dict(outcomes))
     return RunPart(
-        anchor=f"run-{place + 1}",
+        anchor=anchor,
         run=run,
         card=msgspec.structs.asdict(Card("", "", "", "")) | run.card,
         notice=line(cards.ending(run, dict(outcomes)), 600),
@@ -172,6 +177,7 @@ def _run_part(run: SavedRun, place: int, runs: int) -> RunPart:
         samples=samples,
         rules=_rules(run.rules),
         command=cards.command(run),
+        trials=trials,
     )
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ODD = "odd"
 """Stands for every outcome without a proper answer."""
 PROPER = ("right", "wrong", "partial", "scored")
+LONGEST_GROUP = 500
+"""Characters of a group's name that an address takes."""
 SORTS = ("index", "id", "outcome", "group", "score", "prompt", "answer", "latency", "cost")
 Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
 Whole = Annotated[int, Meta(ge=0, le=10**12)]
@@ -36,7 +38,7 @@ class Filter(Struct, frozen=True, omit_defaults=True):
 
     q: Annotated[str, Meta(max_length=400)] = ""
     outcome: Annotated[tuple[Annotated[str, Meta(max_length=40)], ...], Meta(max_length=20)] = ()
-    group: Annotated[str, Meta(max_length=1_000)] = ""
+    group: Annotated[str, Meta(max_length=LONGEST_GROUP)] = ""
     score_min: Number | None = None
     score_max: Number | None = None
     prompt_min: Whole | None = None
@@ -82,8 +84,8 @@ def asked(params: QueryParams) -> Asked:
     if chosen := [value for value in params.getlist("outcome") if value]:
         given["outcome"] = chosen
     try:
-        order = {name: given[name] for name in ("sort", "start") if name in given}
-        return msgspec.convert({**order, "filter": given}, Asked, strict=False)
+        order: dict[str, Any] = {name: given[name] for name in ("sort", "start") if name in given}
+        return msgspec.convert(order | {"filter": given}, Asked, strict=False)
     except msgspec.ValidationError as error:
         where = str(error).rpartition("$.")[2].removeprefix("filter.").strip("`")
         raise Refused(

@@ -6,6 +6,7 @@ and scripts are served by name from a table made at the start, so no path from a
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,14 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import HTMLResponse
 
+from howgood.core.text import visible
 from howgood.report.html import TEMPLATES as REPORTS
 from howgood.report.html import environment
 from howgood.web.files import SHARED, TEMPLATES, Files
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
     from starlette.requests import Request
 
 HERE = Path(__file__).parent
@@ -51,7 +54,7 @@ def environment_of_pages() -> Environment:
 
     made = environment()
     made.loader = FileSystemLoader([HERE / "templates", TEMPLATES, REPORTS])
-    made.filters |= {"segment": lambda text: quote(str(text), safe=""), "query": query}
+    made.filters |= {"segment": lambda text: quote(str(text), safe=""), "query": query, "breakable": breakable}
     made.globals |= static_files().globals()
     return made
 
@@ -60,3 +63,10 @@ def query(values: dict[str, Any], **changed: Any) -> str:
     """A query string of values, some changed; what is None or empty is left out."""
     merged = {**values, **changed}
     return urlencode({k: v for k, v in merged.items() if v not in (None, "", [])}, doseq=True)
+
+
+def breakable(text: str) -> Markup:
+    """A name that may go on in another line after what separates its parts, rather than within a word."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"(?<=[_/.:-])(?=\w)", "<wbr>", str(escape(visible(text)))))

@@ -20,7 +20,7 @@ from howgood.core.errors import HowgoodError
 from howgood.core.text import one_line, shorten
 from howgood.runs import columns, journal, notes
 from howgood.runs.columns import AFTER_SCORES, BEFORE_SCORES
-from howgood.studio.filters import Filter, name, order, places, where
+from howgood.studio.filters import LONGEST_GROUP, Filter, name, order, places, where
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,7 +39,7 @@ SELDOM = 20
 """A journal is read again after this many times what reading it took."""
 SQL_TYPES = {"String": "varchar", "Int32": "integer", "Int64": "bigint", "Float64": "double", "Boolean": "boolean"}
 # What is asked of every table, though one that an older howgood wrote may be without it.
-NEEDED = ("id", "stratum", "cluster", "input", "prompt", "text", "answer", "latency", "cost", "input_tokens",
+NEEDED = ("id", "stratum", "cluster", "input", "prompt", "text", "answer", "error", "latency", "cost", "input_tokens",
           "output_tokens")  # fmt: skip
 
 
@@ -63,13 +63,14 @@ class Trials:
         with Trials(run) as trials:
             trials.row(7, 0)
 
-    `other` is a run of the same instances, which a filter's `differ` and the pages' `other_...` columns need. `scores`
+    `other` is a run of the same instances, which a filter's `differ` and the pages' `other_...` columns need; the runs
+    `beside` it are a view of that name, of each trial's `id` and the `level` that its headline score reached. `scores`
     are the names of the scores, the headline first. Not for several threads at once. Raises `HowgoodError` where the
     table is missing or no table, and from every method for a query that takes too much.
     """
 
-    def __init__(self, run: SavedRun, other: SavedRun | None = None) -> None:
-        self.run, self.other = run, other
+    def __init__(self, run: SavedRun, other: SavedRun | None = None, beside: Sequence[SavedRun] = ()) -> None:
+        self.run, self.other, self.beside = run, other, beside
         self.path = table(run)
         self.columns = _columns(self.path, _stamp(self.path))
         self.scores = columns.score_names([*self.columns])
@@ -85,6 +86,12 @@ class Trials:
             if self.other is not None:
                 paths.append(there := table(self.other))
                 self._view("others", _columns(there, _stamp(there)), there)
+            paths += (more := [table(run) for run in self.beside])
+            for place, there in enumerate(more):
+                self._view(f"beside_{place}", _columns(there, _stamp(there)), there)
+            if more:
+                parts = " union all ".join(f"select id, level from beside_{place}" for place in range(len(more)))
+                self._run(f"create view beside as {parts}")
             # What the query may open from here on, in case words from an address ever became part of one.
             self._run(f"set allowed_paths = [{', '.join(_text(str(path)) for path in paths)}]")
             self._run("set enable_external_access = false")
@@ -147,9 +154,10 @@ class Trials:
         return {row["name"]: row["n"] for row in found}
 
     def groups(self, most: int) -> list[str]:
-        """The names of the strata in order, at most so many."""
+        """The names of the strata in order, at most so many, without those that are too long for an address."""
         found = self.ask(
-            f"select distinct stratum as name from trials where stratum is not null order by 1 limit {most:d}"
+            f"select distinct stratum as name from trials where length(stratum) between 1 and {LONGEST_GROUP:d} "
+            f"order by 1 limit {most:d}"
         )
         return [row["name"] for row in found]
 
@@ -174,8 +182,8 @@ class Trials:
         """A table as a view, with every column that is asked for; `level` is what two runs' trials are compared by."""
         kinds = BEFORE_SCORES | AFTER_SCORES
         missing = "".join(f", null::{SQL_TYPES[kinds[one]]} as {name(one)}" for one in NEEDED if one not in known)
-        if self.headline and self.headline in known and (self.other is None or self.headline in self._others()):
-            level = f"{name(self.headline)}::double"
+        if self.headline in known and self.headline in self._shared():
+            level = f"{name(str(self.headline))}::double"
         else:
             level = "case outcome when 'right' then 1.0 when 'partial' then 0.5 else 0.0 end"
         self._run(
@@ -183,11 +191,10 @@ class Trials:
             f'then null else {level} end as "level" from read_parquet({_text(str(path))})'
         )
 
-    def _others(self) -> dict[str, Any]:
-        if self.other is None:
-            return {}
-        there = table(self.other)
-        return _columns(there, _stamp(there))
+    def _shared(self) -> set[str]:
+        """The columns that all runs have."""
+        paths = [table(run) for run in (self.other, *self.beside) if run is not None]
+        return set(self.columns).intersection(*(_columns(path, _stamp(path)) for path in paths))
 
     def _tables(self, asked: Filter) -> str:
         if not asked.differ:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from howgood.studio.pages import beside, compare, label, runs
+from howgood.studio.pages import beside, compare, label, one_run, runs, trials
 
-PAGES = (runs, beside, compare, label)
+PAGES = (runs, beside, compare, label, one_run, trials)

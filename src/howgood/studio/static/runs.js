@@ -1,4 +1,5 @@
 import { $, post, say, keys } from "./studio.js";
+import { watch } from "./live.js";
 
 const form = $("chosen");
 const rows = [...document.querySelectorAll("tr[data-run]")];
@@ -61,33 +62,4 @@ keys({
 
 // Runs that are still running
 
-const number = new Intl.NumberFormat("en");
-const money = (dollars) => (dollars === null ? "cost unknown" : `$${dollars.toFixed(dollars < 1 ? 4 : 2)}`);
-const time = (seconds) => {
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
-};
-
-if (document.querySelector("table.runs")?.dataset.live) {
-  const source = new EventSource("/runs/live");
-  source.addEventListener("message", (message) => {
-    const told = JSON.parse(message.data);
-    const place = row(told.run);
-    if (!place) return;
-    if (told.type === "ended") {
-      location.reload();
-      return;
-    }
-    const bar = place.querySelector("progress");
-    if (!bar) return;
-    bar.max = told.planned;
-    bar.value = told.done;
-    const parts = [`${number.format(told.done)} of ${number.format(told.planned)}`];
-    if (told.rate) parts.push(`${told.rate.toPrecision(2)} a second`);
-    parts.push(`${money(told.cost)} so far`);
-    if (told.left !== null) parts.push(`${time(told.left)} left`);
-    if (told.total !== null && told.done < told.planned) parts.push(`about ${money(told.total)} in all`);
-    if (told.silent > 60) parts.push(`nothing written for ${time(told.silent)}: it may have been stopped`);
-    place.querySelector(".standing").textContent = parts.join(", ");
-  });
-}
+if (document.querySelector("table.runs")?.dataset.live) watch(row);

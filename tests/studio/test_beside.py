@@ -273,6 +273,7 @@ def test_votes_are_of_pairs_and_only_blind_ones_count(tmp_path: Path) -> None:
         ("t-CAB", "A", "B", "model_a", 6, "B on t"),
     ]
     assert made.left_out == {"a system failed": 2, "names were shown": 1, "an answer says who wrote it": 1}
+    assert preferences.counted(kept) == 5
     for name in ("votes.csv", "votes.parquet"):
         assert preferences.write_file(kept, tmp_path / name) == 5
         board = hg.rate(tmp_path / name, cluster="battle")

@@ -3,6 +3,7 @@
 A battle is one conversation with two systems, of one or more turns, and its vote. What is asked, answered and voted is
 kept in a database (`database`); who may ask and vote, and how often, is said by `visitors` and `limits`; `leaks`,
 `database.vote` and `export` hold the rules by which a vote counts; `pairs` chooses whom to show; `server` has the page.
+`answers` has systems answer side by side, here and in the studio, whose `preferences` become a benchmark or votes.
 """
 
 from __future__ import annotations

@@ -136,6 +136,11 @@ def votes(kept: Sequence[Preference]) -> Votes:
     return Votes({name: [row[name] for row in rows] for name in COLUMNS}, dict(left_out))
 
 
+def counted(kept: Sequence[Preference]) -> int:
+    """How many votes `votes` has."""
+    return sum(not _why_not(one, a, b) for one in kept for a, b, _ in _pairs(one))
+
+
 def _pairs(one: Preference) -> Iterator[tuple[int, int, str]]:
     for a, b in itertools.combinations(range(len(one.systems)), 2):
         if one.preferred == "tie":

@@ -84,8 +84,11 @@ def sample(run: SavedRun, n: int) -> list[tuple[str, int]]:
 
 def answered(run: SavedRun) -> list[tuple[str, int]]:
     """The trials that have a written answer, of the instances as the benchmark has them."""
-    rows = originals(run, ["id", "epoch", "text", "outcome"]).iter_rows()
-    return [(name, epoch) for name, epoch, text, outcome in rows if text and text.strip() and outcome != "failed"]
+    import polars as pl
+
+    frame = originals(run, ["id", "epoch", "text", "outcome"])
+    written = pl.col("text").str.strip_chars().ne("") & pl.col("outcome").ne("failed")
+    return frame.filter(written).select("id", "epoch").rows()
 
 
 def items(run: SavedRun, annotator: str, n: int) -> Iterator[Item]:
@@ -148,7 +151,7 @@ def read(run: SavedRun) -> list[Label]:
         for line in path.read_bytes().splitlines():
             try:
                 label = decode(line)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 print(f"howgood: a line of {path} is no label and is passed over", file=sys.stderr)
                 continue
             found[label.id, label.epoch, label.annotator] = label

@@ -77,7 +77,7 @@ def _page(studio: Studio, request: Request) -> Response:
         latest=kept[: -SHOWN - 1 : -1],
         tallies=preferences.tallies(kept),
         rows=len(preferences.benchmark(kept)),
-        counted=len(preferences.votes(kept).table["battle"]),
+        counted=preferences.counted(kept),
     )
 
 

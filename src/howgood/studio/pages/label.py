@@ -104,9 +104,10 @@ def _grades(task: Task) -> list[int]:
 
 
 def picked(run: SavedRun, n: int) -> list[tuple[str, int]]:
-    """The sample to be labelled; drawn once as long as the trials are what they are. Raises `HowgoodError`."""
+    """The sample to be labelled (`labels.sample`, of which a smaller one is the beginning of a larger), drawn once as
+    long as the trials are what they are. Raises `HowgoodError`."""
     if run.status in ("finished", "incomplete"):
-        return _sample(_Kept(run), n)
+        return _sample(_Kept(run))[:n]
     return labels.sample(run, n)
 
 
@@ -125,8 +126,8 @@ class _Kept:
 
 
 @lru_cache(maxsize=8)
-def _sample(kept: _Kept, n: int) -> list[tuple[str, int]]:
-    return labels.sample(kept.run, n)
+def _sample(kept: _Kept) -> list[tuple[str, int]]:
+    return labels.sample(kept.run, MOST)
 
 
 async def items(studio: Studio, request: Request) -> Response:

@@ -2,7 +2,9 @@
 
 Run: python benchmarks_perf/reading.py [--rounds 5]. Makes runs of 20,000 and of 1,000,000 trials (the second takes a
 minute or two), then reads them in fresh processes: the whole table of the small one; of the large one the first page of
-50 rows with every column, and one score. Prints medians of wall and CPU seconds without the imports, and peak memory.
+50 rows with every column, one score, and two first pages as the studio shows them: the wrong answers of one subject
+that took long, and all trials in whose words a number stands, the slowest first. Prints medians of wall and CPU seconds
+without the imports, and peak memory.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any
 
 from beside import child, medians, tell
 
-SIZES = {"table": 20_000, "page": 1_000_000, "score": 1_000_000}
+SIZES = {"table": 20_000, "page": 1_000_000, "score": 1_000_000, "filter": 1_000_000, "search": 1_000_000}
 PAGE = 50
 
 
@@ -50,6 +52,7 @@ def make(folder: Path, n: int) -> None:
 
 
 def part(what: str, folder: str) -> None:
+    import duckdb  # noqa: F401
     import polars  # noqa: F401
 
     from howgood.runs import store
@@ -60,8 +63,16 @@ def part(what: str, folder: str) -> None:
         frame = run.trials
     elif what == "page":
         frame = run.page(0, PAGE)
-    else:
+    elif what == "score":
         frame = run.read(["exact_match"])
+    else:
+        from howgood.studio.filters import Filter
+        from howgood.studio.trials import Trials
+
+        wrong = Filter(outcome=("wrong",), group="subject 7", latency_min=0.25, cost_min=1e-6)
+        asked, sort = (wrong, "index") if what == "filter" else (Filter(q="777"), "-latency")
+        with Trials(run) as trials:
+            frame = trials.page(asked, sort, 0, PAGE, ("input", "answer", "outcome", "latency", "cost")).rows
     tell(rows=len(frame), wall=time.perf_counter() - wall, cpu=time.process_time() - cpu)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct
@@ -95,8 +96,9 @@ async def ask(studio: Studio, request: Request) -> Response:
 
 
 async def _events(studio: Studio, asked: Round) -> AsyncIterator[bytes]:
-    async for told in studio.beside.answers(asked):
-        yield event(told)
+    async with aclosing(studio.beside.answers(asked)) as events:  # type: ignore[type-var]
+        async for told in events:
+            yield event(told)
 
 
 async def name(studio: Studio, request: Request) -> Response:

@@ -314,6 +314,8 @@ def cells(row: Row, name: str) -> tuple[str, ...]:
 
 def as_text(value: Any, name: str, needed: bool = True) -> str:
     """A value as people write it: 18.0 is 18, a truth value true or false."""
+    if isinstance(value, str) and value.strip():  # nearly always, and quick
+        return value
     from datetime import date, time, timedelta
     from decimal import Decimal
 

@@ -326,7 +326,8 @@ def _split(run: SavedRun, first: Estimate, table: Table | None) -> list[str]:
 
 
 def _took(run: SavedRun) -> list[str]:
-    found = [f"The run took {duration(run.seconds)} and cost {money(run.cost)}."]
+    took = "an unknown time" if run.origin and not run.seconds else duration(run.seconds)
+    found = [f"The run took {took} and cost {money(run.cost)}."]
     for name, words in (("cost", "An answer cost"), ("latency", "Half took up to"), ("latency_p95", "95% took up to")):
         if figure := costs.took(run, name):
             value = costs.dollars(figure.value) if name == "cost" else costs.seconds(figure.value)

@@ -148,3 +148,18 @@ def test_an_exported_log_comes_back_as_it_was(tmp_path: Path, runs: list[SavedRu
     assert again.trials.select(same).equals(runs[0].trials.select(same))
     assert [(e.name, e.value, e.se) for e in again.estimates] == [(e.name, e.value, e.se) for e in runs[0].estimates]
     assert again.system.name == "mockllm/model"
+
+
+def test_what_belongs_together_survives_a_log(tmp_path: Path) -> None:
+    table = tmp_path / "own.jsonl"
+    rows = [{"q": f"Is {i} even?", "a": "yes" if i % 2 else "no", "part": f"p{i // 4}"} for i in range(8)]
+    table.write_text("\n".join(map(json.dumps, rows)))
+    run = hg.run(str(table), "reference/constant,text=yes", ask="{q}", answer="a", stratum="part")
+    assert run.groups
+    [path] = hg.export_runs(run, path=tmp_path / "out.eval")
+    [again] = hg.import_runs(path)
+    assert [(e.value, e.low, e.high, e.group) for e in (*again.estimates, *again.groups)] == [
+        (e.value, e.low, e.high, e.group) for e in (*run.estimates, *run.groups)
+    ]
+    assert again.origin is not None
+    assert (again.origin.program, again.origin.version) == ("howgood", hg.__version__)

@@ -126,8 +126,9 @@ def test_an_old_file_that_lacks_most_keys(tmp_path: Path) -> None:
         "filtered_resps": [[-1.0, False], [-2.0, True]],
         "acc": 0,
     }
-    samples(tmp_path, "old", [row])
-    path = tmp_path / f"results_{TIME}.json"
+    (tmp_path / "pretrained__gpt2_old.jsonl").write_text(json.dumps(row))
+    (tmp_path / "pretrained__gpt2_very_old.jsonl").write_text("of another task")
+    path = tmp_path / "results.json"
     path.write_text(json.dumps({"results": {"old": {"acc,none": 0.0}}, "config": {"model_args": "pretrained=gpt2"}}))
     [run] = hg.import_runs(path)
     assert (run.system.name, run.estimate.value, run.started) == ("gpt2", 0.0, "unknown")

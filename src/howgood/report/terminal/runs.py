@@ -234,7 +234,7 @@ def _cost(run: SavedRun) -> Table:
     return record(
         [
             *((name, Text(words)) for name, words in costs.lines(run)),
-            ("time", Text(duration(run.seconds))),
+            ("time", Text("unknown" if run.origin and not run.seconds else duration(run.seconds))),
             ("tokens", Text(tokens)),
             ("model", say(system)),
             ("ran on", say(versions)),

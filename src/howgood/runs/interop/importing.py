@@ -11,7 +11,7 @@ from howgood.core.errors import DataError, HowgoodError
 from howgood.runs import store
 from howgood.runs.interop import alpaca_eval, helm, inspect_log, lm_eval
 from howgood.runs.interop.files import fingerprint
-from howgood.runs.interop.keeping import Source, keep, present
+from howgood.runs.interop.keeping import Source, keep
 from howgood.runs.store import SavedRun
 
 HEAD = 4096
@@ -32,6 +32,7 @@ class Found(Struct):
 
 def import_all(paths: list[Path], root: Path) -> Iterator[Found]:
     """Import every run that the paths hold. What cannot be read is told and the next one is tried."""
+    there = {run.origin.sha256: run for run in store.runs(root) if run.origin}
     for path in paths:
         try:
             readers = list(_readers(path))
@@ -45,16 +46,18 @@ def import_all(paths: list[Path], root: Path) -> Iterator[Found]:
                 yield Found(name, problem=error)
                 continue
             for source in sources:
-                yield _imported(source, root)
+                yield _imported(source, root, there)
 
 
-def _imported(source: Source, root: Path) -> Found:
+def _imported(source: Source, root: Path, there: dict[str, SavedRun]) -> Found:
+    """The run of a source: made now, unless it is `there` by the sha256 of what it was read from."""
     name = f"{source.name} ({source.part})" if source.part else source.name
     try:
         sha256 = fingerprint(source.files, source.part)
-        if there := present(sha256, store.runs(root)):
-            return Found(name, there)
-        return Found(name, keep(source, sha256, root), new=True)
+        if sha256 in there:
+            return Found(name, there[sha256])
+        there[sha256] = keep(source, sha256, root)
+        return Found(name, there[sha256], new=True)
     except HowgoodError as error:
         return Found(name, problem=error)
 

@@ -146,9 +146,10 @@ def _source(path: Path, header: Header, trials: Any, count: int) -> Source:
     version = spec.get("task_version")
     started, finished = text(stats.get("started_at")), text(stats.get("completed_at"))
     model = text(spec.get("model")) or "unknown"
+    maker = "howgood" if "howgood" in versions and PROGRAM not in versions else PROGRAM  # howgood writes such logs too
     return Source(
-        program=PROGRAM,
-        version=text(versions.get(PROGRAM)) or None,
+        program=maker,
+        version=text(versions.get(maker)) or None,
         files=[path],
         name=path.name,
         benchmark=task,
@@ -317,13 +318,17 @@ def _trial(sample: Sample, told: _Told) -> Trial:
     messages = [_message(m) for m in sample.messages or [] if isinstance(m, dict)]
     prompt, transcript = _parts(messages, asked)
     output = mapping(sample.output)
+    metadata = dict(mapping(sample.metadata))
+    own = mapping(metadata.pop("howgood", None))  # what `inspect_out` wrote there
     targets = sample.target if isinstance(sample.target, list) else [sample.target]
     instance = Instance(
         str(sample.id),
         asked,
         tuple(text(target) for target in targets if target not in (None, "")),
         tuple(sample.choices or ()),
-        metadata=mapping(sample.metadata),
+        stratum=text(own.get("stratum")) or None,
+        cluster=text(own.get("cluster")) or None,
+        metadata=metadata,
     )
     prediction = _prediction(sample, output, messages, transcript, told.model)
     return Trial(instance, 0, max(0, sample.epoch - 1), prompt, prediction, _score(sample, prediction, told))

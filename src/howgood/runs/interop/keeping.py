@@ -88,7 +88,7 @@ def keep(source: Source, sha256: str, root: Path) -> SavedRun:
         options={},
         system=source.system,
         rules=_rules(source, {}, {}, {}, interpret),
-        card={"name": source.benchmark, "title": source.title or f"made by {source.program}", "purpose": "unknown"},
+        card={"name": source.benchmark, "title": source.title},
         environment=source.environment,
         started=source.started or "unknown",
         planned=0,
@@ -105,11 +105,6 @@ def keep(source: Source, sha256: str, root: Path) -> SavedRun:
         return _moved(saved, root)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-
-
-def present(sha256: str, runs: Sequence[SavedRun]) -> SavedRun | None:
-    """The run that was made of this source before."""
-    return next((run for run in runs if run.origin and run.origin.sha256 == sha256), None)
 
 
 def _moved(run: SavedRun, root: Path) -> SavedRun:

@@ -7,6 +7,7 @@ lack some keys, which are then unknown.
 
 from __future__ import annotations
 
+import glob
 import math
 import re
 from collections.abc import Iterator
@@ -103,9 +104,14 @@ def sources(path: Path) -> list[Source]:
 
 
 def _samples(path: Path, task: str, time: str) -> Path:
-    """Where the samples of a task are. Its name is from a file: it leads nowhere but beside it."""
-    name = f"samples_{task}_{time}.jsonl" if time else f"samples_{task}.jsonl"
-    return path.parent / (name if "/" not in name and "\\" not in name and "\0" not in name else "-")
+    """Where the samples of a task are. Its name is from a file: it leads nowhere but beside it. Before 0.4.3 the files
+    had no time, and the model's arguments before the task's name."""
+    if any(letter in task for letter in "/\\\0"):
+        return path.parent / "-"
+    if time:
+        return path.parent / f"samples_{task}_{time}.jsonl"
+    old = sorted(path.parent.glob(f"*_{glob.escape(task)}.jsonl"), key=lambda found: len(found.name))
+    return old[0] if old else path.parent / "-"
 
 
 def _source(path: Path, told: Results, task: str, samples: Path, notes: tuple[str, ...]) -> Source:

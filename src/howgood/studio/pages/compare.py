@@ -123,13 +123,14 @@ def _page(studio: Studio, request: Request, asked: Asked) -> Response:
 def _section(benchmark: str, runs: list[SavedRun]) -> Section:
     try:
         if len(runs) == 2:
-            return Section(benchmark, runs, two=_two(*map(_stamp, runs))[1])
-        return Section(benchmark, runs, many=_many(tuple(map(_stamp, runs))))
+            return Section(benchmark, runs, two=_two(*map(stamp, runs))[1])
+        return Section(benchmark, runs, many=_many(tuple(map(stamp, runs))))
     except HowgoodError as error:
         return Section(benchmark, runs, problem=str(error))
 
 
-def _stamp(run: SavedRun) -> Stamp:
+def stamp(run: SavedRun) -> Stamp:
+    """What a run is kept by. Raises `Refused` for one that is gone."""
     try:
         return run.path, (run.path / "run.json").stat().st_mtime_ns
     except OSError:
@@ -198,7 +199,7 @@ def _links(ids: list[str]) -> dict[str, str]:
 
 
 def _flips(runs: Sequence[SavedRun], asked: Asked) -> Flips:
-    pairs = _two(*map(_stamp, runs))[0].pairs
+    pairs = _two(*map(stamp, runs))[0].pairs
     places = chosen(pairs, asked.show)
     some = places[asked.start : asked.start + FLIPS]
     try:

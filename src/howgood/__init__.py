@@ -30,6 +30,8 @@ if TYPE_CHECKING:
         list_runs,
         load,
         measure,
+        note,
+        notes,
         power,
         resume,
         resume_async,
@@ -57,8 +59,8 @@ __version__ = "0.1.0"
 # Name -> module. Loaded when first used, so that `import howgood` costs next to nothing.
 _API = (
     "audit calibrate card compare compare_many coverage decide export_runs fit_items import_runs list_runs load "
-    "measure power resume resume_async robustness run run_async run_suite run_suite_async suite_estimates trust "
-    "write_report"
+    "measure note notes power resume resume_async robustness run run_async run_suite run_suite_async suite_estimates "
+    "trust write_report"
 ).split()
 _TYPES = "Estimate Image Instance Message Prediction Score Text Trial".split()
 _WHERE = {
@@ -102,6 +104,8 @@ __all__ = [
     "load",
     "load_model",
     "measure",
+    "note",
+    "notes",
     "power",
     "rate",
     "resume",

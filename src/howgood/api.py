@@ -35,6 +35,8 @@ from howgood.runs.benchmark import Benchmark
 from howgood.runs.coverage import Coverage
 from howgood.runs.execute import Confirm
 from howgood.runs.labels import Calibrated
+from howgood.runs.notes import Kind as NoteKind
+from howgood.runs.notes import Note
 from howgood.runs.plan import Options, make_plan
 from howgood.runs.progress import stopped
 from howgood.runs.store import SavedRun
@@ -492,6 +494,38 @@ def calibrate(run: str | Path | SavedRun) -> Calibrated:
     from howgood.runs.labels import calibrate as calibrated
 
     return calibrated(run if isinstance(run, SavedRun) else store.load(run))
+
+
+def notes(run: str | Path | SavedRun) -> list[Note]:
+    """What people noted of a run's trials in the studio or with `note`: flags, comments, corrections, oldest first."""
+    from howgood.runs.notes import read
+
+    return read(run if isinstance(run, SavedRun) else store.load(run))
+
+
+def note(
+    run: str | Path | SavedRun,
+    instance: str,
+    text: str = "",
+    *,
+    kind: NoteKind | None = None,
+    epoch: int = 0,
+    author: str | None = None,
+) -> Note:
+    """Note something of a run's trial, beside the run: a comment (`text`), a `correction` of its target (`text`), a
+    `flag`, or that it is taken down (`unflag`). Without a kind words are a comment, no words a flag. `author` is the
+    user of this machine unless given. Raises `HowgoodError` where the run has no such trial, and where it cannot be
+    written."""
+    import getpass
+
+    from howgood.runs.notes import add
+
+    saved = run if isinstance(run, SavedRun) else store.load(run)
+    ids = saved.read(["id", "epoch"])
+    if (instance, epoch) not in set(ids.iter_rows()):
+        raise UnknownName("instance", instance, ids["id"].to_list(), "`howgood show RUN --wrong` lists some.")
+    made = kind or ("comment" if text.strip() else "flag")
+    return add(saved, Note(instance, epoch, made, author or getpass.getuser(), text))
 
 
 def trust(model: str | Model, *, seed: int = 0) -> Report:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from studio_visitor import make_run
+from typer.testing import CliRunner
 
+import howgood as hg
+from howgood.cli.main import build
 from howgood.core.errors import HowgoodError
 from howgood.runs import notes
 from howgood.runs.notes import Note
@@ -49,7 +52,8 @@ def test_a_torn_or_strange_line_costs_no_other(run: Any, capfd: pytest.CaptureFi
         file.write(b'{"id": "\xff"}\n' + b"[" * 10_000 + b"\n" + b'{"id": "b", "ep')
     notes.add(run, Note("c", 0, "flag", "ada"))
     assert [note.id for note in notes.read(run)] == ["a", "c"]
-    assert capfd.readouterr().err.count("is no note and is passed over") == 3
+    assert [note.id for note in notes.read(run)] == ["a", "c"]
+    assert capfd.readouterr().err == f"howgood: 3 lines of {path} are no notes and are passed over\n"
 
 
 @pytest.mark.parametrize(
@@ -66,3 +70,35 @@ def test_what_is_no_note_is_said(run: Any, note: Note, message: str) -> None:
     with pytest.raises(HowgoodError, match=message):
         notes.add(run, note)
     assert not (run.path / notes.FILE).exists()
+
+
+def test_notes_are_made_and_read_in_python(run: Any) -> None:
+    name = run.trials["id"][0]
+    assert hg.note(run.path, name, author="ada").kind == "flag"
+    assert hg.note(run, name, "odd", author="ada").kind == "comment"
+    assert hg.note(run, name, "B", kind="correction").author  # whoever runs the tests
+    assert [(note.id, note.text) for note in hg.notes(run.path)] == [(name, ""), (name, "odd"), (name, "B")]
+    with pytest.raises(HowgoodError, match="instance"):
+        hg.note(run, "nothing")
+
+
+def shown(run: Any, *more: str) -> str:
+    words = ["show", str(run.path), *more]
+    result = CliRunner().invoke(build(words), words, env={"COLUMNS": "100"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_flagged_instances_are_listed_with_their_notes(run: Any) -> None:
+    nothing = shown(run, "--flagged")
+    assert f"nothing of {run.id} is flagged" in nothing
+    first, second, _ = run.trials["id"]
+    hg.note(run, first, author="ada")
+    hg.note(run, first, "the target\nis odd \u202e", author="ben")
+    hg.note(run, second, "fine", author="ben")
+    listed = shown(run, "--flagged")
+    assert f"{first}  " in listed
+    assert "ada flagged it" in listed
+    assert "ben said: the target is odd ⟨U+202E⟩" in listed
+    assert "fine" not in listed
+    assert "ben said: fine" in shown(run, "--instance", second)

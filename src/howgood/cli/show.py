@@ -13,6 +13,7 @@ from howgood.core.errors import HowgoodError, UnknownName
 if TYPE_CHECKING:
     import polars as pl
 
+    from howgood.runs.notes import Note
     from howgood.runs.store import SavedRun
 
 
@@ -25,6 +26,9 @@ def show(
     errors: Annotated[
         bool, typer.Option("--errors", help="Only truncated, refused, empty, filtered, failed, unjudged ones.")
     ] = False,
+    flagged: Annotated[
+        bool, typer.Option("--flagged", help="Only instances that people flagged in the studio, with their notes.")
+    ] = False,
     instance: Annotated[str | None, typer.Option("--instance", "-i", help="One instance in full, by id.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", help="How many instances to list.")] = 20,
 ) -> None:
@@ -35,15 +39,20 @@ def show(
     from howgood.report.terminal.instances import instance_view, instances_table
     from howgood.report.terminal.runs import run_view
     from howgood.runs.columns import score_names
+    from howgood.runs.notes import read
 
     screen, saved = console(), load(run)
-    if not (wrong or errors or instance):
+    if not (wrong or errors or flagged or instance):
         screen.print(run_view(saved))
         return
     trials = _trials(saved)
     if instance is not None:
         for row in _one(trials, instance).iter_rows(named=True):
             screen.print(instance_view(row))
+        _say_notes([note for note in read(saved) if note.id == instance])
+        return
+    if flagged:
+        _flagged(saved, trials, limit)
         return
     wanted = (["wrong", "partial"] if wrong else []) + (list(ODD) if errors else [])
     if wrong and saved.verdicts:  # nothing is right or wrong where judges decide, but some is worse
@@ -61,6 +70,38 @@ def show(
         notes.append(f"{odd} more {lack}: howgood show {saved.id} --errors")
     for note in notes:
         screen.print(visible(note), markup=False, emoji=False, soft_wrap=True)
+
+
+def _flagged(saved: SavedRun, trials: pl.DataFrame, limit: int) -> None:
+    """The trials that are flagged now, and all that was noted of them."""
+    from howgood.report.terminal.instances import instances_table
+    from howgood.runs import notes
+
+    kept = notes.read(saved)
+    keys = notes.flagged(kept)
+    marks = [(row in keys) for row in trials.select("id", "epoch").iter_rows()]
+    chosen = trials.filter(marks).head(limit)
+    if chosen.is_empty():
+        print(f"nothing of {saved.id} is flagged; in the studio (howgood studio) f flags an instance")
+        return
+    console().print(instances_table(chosen))
+    shown = set(chosen.select("id", "epoch").iter_rows())
+    _say_notes([note for note in kept if (note.id, note.epoch) in shown])
+
+
+def _say_notes(found: list[Note]) -> None:
+    from howgood.core.text import shorten, visible
+
+    verbs = {
+        "flag": "flagged it",
+        "unflag": "took the flag down",
+        "comment": "said",
+        "correction": "would correct it to",
+    }
+    for note in found:
+        text = f": {shorten(note.text, 300)}" if note.text else ""
+        line = f"  {note.id}  {note.made[:10]} {note.author} {verbs[note.kind]}{text}"
+        console().print(visible(line), markup=False, emoji=False, soft_wrap=True, highlight=False)
 
 
 def _trials(saved: SavedRun) -> pl.DataFrame:

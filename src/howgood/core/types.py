@@ -167,8 +167,8 @@ class Usage(Struct, frozen=True, omit_defaults=True):
 class Likelihood(Struct, frozen=True, omit_defaults=True):
     """Log-likelihood (nats) of one continuation or text: the sum over its `tokens` tokens, whether greedy decoding
     would have produced it, and the log-probability of each token where the model gave them. Of a whole text
-    `token_lengths` are the characters of each token, where they are known: of a character spread over several tokens the
-    last has it, and together they are the text."""
+    `token_lengths` are the characters of each token, where they are known: of a character spread over several tokens
+    the last has it, and together they are the text."""
 
     logprob: float
     tokens: int

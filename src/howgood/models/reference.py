@@ -127,7 +127,10 @@ class Uniform(Reference):
         return self._scored(request.prompt, texts, [self._likelihood(text) for text in texts])
 
     async def loglikelihood_rolling(self, request: Rolling) -> Prediction:
-        return self._scored("", (request.text,), [self._likelihood(request.text)])
+        scored = self._likelihood(request.text)
+        each = (-self.entropy,) * scored.tokens
+        scored = msgspec.structs.replace(scored, token_logprobs=each, token_lengths=_lengths(request.text))
+        return self._scored("", (request.text,), [scored])
 
     async def next_token(self, prompt: Prompt) -> Sequence[float]:
         return [-self.entropy] * self.vocabulary
@@ -238,7 +241,9 @@ class Ngram(Reference):
     async def loglikelihood_rolling(self, request: Rolling) -> Prediction:
         # The window slides by one token, so each is given as many before it as the window allows.
         reach = self.order - 1 if request.max_length is None else min(self.order - 1, request.max_length)
-        return self._scored("", (request.text,), [self._likelihood(b"", self._bytes(request.text), reach)])
+        scored = self._likelihood(b"", self._bytes(request.text), reach)
+        scored = msgspec.structs.replace(scored, token_lengths=_lengths(request.text))
+        return self._scored("", (request.text,), [scored])
 
     def tokenize(self, text: str) -> list[int]:
         return [self.tokens.index(byte) for byte in self._bytes(text)]
@@ -394,6 +399,11 @@ class FittedNgram(Ngram):
             for gram, count in grams.items():
                 after[gram[:-1]][gram[-1]] = count
         return {history: (seen, seen.total()) for history, seen in after.items()}
+
+
+def _lengths(text: str) -> tuple[int, ...]:
+    """The characters of each byte of a text: the last byte of a character has it."""
+    return tuple(int(last) for letter in text for last in (*[0] * (_size(letter) - 1), 1))
 
 
 def _size(text: str) -> int:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from howgood.core.errors import HowgoodError
 from howgood.core.text import LETTERS
-from howgood.core.types import Instance, Message, Outcome, Verdict
+from howgood.core.types import Instance, Message, Outcome, Prediction, Verdict
 from howgood.models.base import text_of
 from howgood.outputs.grid import Grid, read_grid
 from howgood.report.grids import Task, read_task
@@ -150,8 +150,13 @@ def shot(row: Row, names: list[str]) -> Shot:
 
 
 def verdicts(row: Row) -> tuple[Verdict, ...]:
-    """What judges said of a trial."""
-    return msgspec.json.decode(row["verdicts"], type=tuple[Verdict, ...]) if row.get("verdicts") else ()
+    """What judges said of a trial; where that cannot be read, one verdict that says so."""
+    if not row.get("verdicts"):
+        return ()
+    try:
+        return msgspec.json.decode(row["verdicts"], type=tuple[Verdict, ...])
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return (Verdict("unknown judge", "", Prediction(), problem="what is stored cannot be read"),)
 
 
 def verdict_line(verdict: Verdict) -> str:
@@ -166,7 +171,7 @@ def turns(prompt: str) -> tuple[tuple[str, str], ...]:
     if prompt.startswith('[{"role":'):
         try:
             messages = msgspec.json.decode(prompt, type=tuple[Message, ...])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError, ValueError):
             return (("", prompt),)
         return tuple((message.role, text_of(message)) for message in messages)
     return (("", prompt),)

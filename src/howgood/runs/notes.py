@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
 
 from howgood.core.errors import HowgoodError
+from howgood.core.text import one_line
 from howgood.runs.journal import append_line
 from howgood.runs.labels import NAME
 
@@ -41,6 +43,7 @@ class Note(Struct, frozen=True, omit_defaults=True):
 
 
 Key = tuple[str, int]
+_TOLD: set[Path] = set()
 
 
 def add(run: SavedRun, note: Note) -> Note:
@@ -63,16 +66,20 @@ def add(run: SavedRun, note: Note) -> Note:
 
 
 def read(run: SavedRun) -> list[Note]:
-    """All notes of a run, oldest first. A line that cannot be read is passed over."""
+    """All notes of a run, oldest first. Lines that cannot be read are passed over, which is said once."""
     path = run.path / FILE
-    found = []
+    found, broken = [], 0
     if path.is_file():
         decode = msgspec.json.Decoder(Note).decode
         for line in path.read_bytes().splitlines():
             try:
                 found.append(decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                print(f"howgood: a line of {path} is no note and is passed over", file=sys.stderr)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                broken += 1
+    if broken and path not in _TOLD:
+        _TOLD.add(path)
+        lines = "1 line of {} is no note and is" if broken == 1 else f"{broken:,} lines of {{}} are no notes and are"
+        print(one_line(f"howgood: {lines.format(path)} passed over"), file=sys.stderr)
     return found
 
 

@@ -103,7 +103,7 @@ class Watch:
         for line in content[:whole].splitlines():
             try:
                 told = decode(line)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 continue
             key = told.index, told.epoch
             self._costs[key] = told.prediction.cost if told.prediction.error is None else told.prediction.cost or 0.0

@@ -166,6 +166,15 @@ class Encoder:
         [tokens] = self.encode([text], special=False)
         return windows(tokens, self._prefix(), length, context)
 
+    def lengths(self, text: str) -> tuple[int, ...]:
+        """The characters of each token of a text that is scored whole (see `Likelihood`); nothing where the tokenizer
+        does not say where they stand in it."""
+        if not self._tokenizer.is_fast:
+            return ()
+        with self._lock:
+            ends = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        return lengths([start for start, _ in ends], len(text))
+
     def _prefix(self) -> list[int]:
         if self.prefix is None:
             raise Unsupported(
@@ -200,6 +209,14 @@ class Encoder:
     def _special(self) -> frozenset[int]:
         added = {token for token, entry in self._tokenizer.added_tokens_decoder.items() if entry.special}
         return frozenset({*self._tokenizer.all_special_ids, *added})
+
+
+def lengths(starts: Sequence[int], size: int) -> tuple[int, ...]:
+    """The characters of each token from where they start in a text of `size` characters. Tokens that share a character
+    start at the same place: the last of them has it. White space that no token claims belongs to the one before."""
+    ends = [*starts[1:], size]
+    found = [end - start for start, end in zip([0, *starts[1:]], ends, strict=True)] if starts else []
+    return tuple(found) if all(length >= 0 for length in found) else ()
 
 
 def windows(tokens: Sequence[int], prefix: Sequence[int], length: int, context: int) -> list[Scored]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from howgood.core.text import digest
 from howgood.core.types import Generate, Loglikelihood, Prediction, Prompt, Rolling
 from howgood.models.base import Capabilities, Echo, Model
@@ -102,7 +104,11 @@ class HuggingFaceModel(Model):
         items = self._encoder.windows(request.text, request.max_length, request.context)
         from howgood.models.huggingface.scoring import ScoreJob
 
-        return await self._answer(ScoreJob(items, whole=True))
+        prediction = await self._answer(ScoreJob(items, whole=True))
+        [whole], lengths = prediction.likelihoods, self._encoder.lengths(request.text)
+        if len(lengths) == whole.tokens:
+            whole = msgspec.structs.replace(whole, token_lengths=lengths)
+        return msgspec.structs.replace(prediction, likelihoods=(whole,))
 
     async def echo(self, request: Echo) -> Prediction:
         tokens = self._encoder.text(request.text)

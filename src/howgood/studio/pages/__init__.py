@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from howgood.studio.pages import beside, compare, label, leaderboard, one_run, runs, trials
+from howgood.studio.pages import beside, compare, instance, label, leaderboard, one_run, runs, surprise, trials
 
-PAGES = (runs, beside, compare, label, one_run, trials, leaderboard)
+PAGES = (runs, beside, compare, instance, surprise, trials, one_run, label, leaderboard)

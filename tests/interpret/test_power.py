@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from howgood.core.errors import DataError
-from howgood.interpret.power import detectable_difference, sample_size
+from howgood.interpret.power import detectable_difference, sample_size, variance_of
 
 OMEGA, WITHIN = 1 / 9, 1 / 6
 
@@ -26,3 +26,7 @@ def test_impossible_questions_are_refused() -> None:
         sample_size(0, 1)
     with pytest.raises(DataError):
         detectable_difference(0, 1)
+
+
+def test_the_variance_behind_a_detectable_difference() -> None:
+    assert variance_of(detectable_difference(250, 0.3), 250) == pytest.approx(0.3)

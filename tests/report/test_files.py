@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -57,7 +58,8 @@ def test_the_document_has_the_figures_of_the_page(tmp_path: Path) -> None:
         [g.difference.group, f"{numbers.difference(g.difference)} {numbers.interval(g.difference)}"] for g in groups
     ]
     needed = next(one for one in found if one[0] == ["To see a difference of", "n"])
-    assert needed[2] == ["1 point", f"{hg.power(a, b).instances(0.01):,}"]
+    assert made.detectable is not None
+    assert needed[2] == ["1 point", f"{math.ceil(200 * (made.detectable / 0.01) ** 2):,}"]
     page = render([a, b])
     for words in (numbers.difference(made.difference), numbers.interval(made.difference)):
         assert words in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ async def test_two_runs_are_told_whole(visitor: Visitor, runs: Path) -> None:
     assert "They are both right or both wrong on 65% of 40" in text
     group = next(e for e in _groups(a, b) if e.group == "anatomy")
     assert f"anatomy {spaced(group)}" in text
-    need = hg.power(a, b).instances(0.01)
+    assert made.detectable is not None
+    need = math.ceil(40 * (made.detectable / 0.01) ** 2)
     assert f"To see 1 point in 8 of 10 such comparisons you need n = {need:,}; here it is 40." in text
     assert "exact McNemar" in text
     assert 'style="' not in page

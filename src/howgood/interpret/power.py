@@ -118,6 +118,12 @@ def detectable_difference(n: int, variance: float, power: float = 0.8, level: fl
     return _quantiles(power, level) * math.sqrt(variance / n)
 
 
+def variance_of(detectable: float, n: int, power: float = 0.8, level: float = 0.95) -> float:
+    """The variance of one instance's difference with which n instances show this difference: `detectable_difference`
+    the other way round."""
+    return n * (detectable / _quantiles(power, level)) ** 2
+
+
 def _quantiles(power: float, level: float) -> float:
     from scipy.special import ndtri
 

@@ -11,20 +11,22 @@ from howgood.core.text import money
 from howgood.core.types import Estimate, Run
 from howgood.interpret.cost import Place, front
 from howgood.report import numbers
+from howgood.runs.versus import names
 
 if TYPE_CHECKING:
     from howgood.runs.store import SavedRun
 
 
 class Standing(Struct, frozen=True):
-    """A run among others of its benchmark: what it `cost` (money, or seconds where no money was paid), its score, and
-    its place: on the front, or beaten by the run `by`."""
+    """A run among others of its benchmark: the `name` that tells it from them, what it `cost` (money, or seconds where
+    no money was paid), its score, and its place: on the front, or beaten by the one called `by`."""
 
     run: Run
+    name: str
     cost: Estimate
     score: Estimate
     place: Place
-    by: Run | None
+    by: str | None
 
 
 class Front(Struct, frozen=True):
@@ -122,7 +124,7 @@ def verdict(standing: Standing) -> str:
     if standing.by is None:
         return "no other beats it"
     perhaps = "perhaps " if standing.place.verdict == "perhaps" else ""
-    return f"{perhaps}beaten by {standing.by.system.label}"
+    return f"{perhaps}beaten by {standing.by}"
 
 
 def _front(benchmark: str, runs: list[SavedRun]) -> Front | None:
@@ -138,10 +140,11 @@ def _front(benchmark: str, runs: list[SavedRun]) -> Front | None:
     if len(known) < 2:
         return None
     known.sort(key=lambda one: one[1].value)
+    called = names([run for run, _, _ in known])
     places = front([(cost, score) for _, cost, score in known])
     standings = [
-        Standing(run, cost, score, place, None if place.by is None else known[place.by][0])
-        for (run, cost, score), place in zip(known, places, strict=True)
+        Standing(run, name, cost, score, place, None if place.by is None else called[place.by])
+        for (run, cost, score), name, place in zip(known, called, places, strict=True)
     ]
     axis = f"cost of each{_whole(runs[0]) or ' answer'}" if paid else "median time of an answer"
     return Front(benchmark, axis, standings, len({run.rules.hash for run, _, _ in known}) == 1)

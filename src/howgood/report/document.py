@@ -101,7 +101,7 @@ def _overview(runs: Sequence[SavedRun]) -> str:
 
 def _front(front: costs.Front) -> list[str]:
     rows = [
-        [plain(s.run.system.label), _estimate(s.score), plain(costs.figure(s.cost)), plain(costs.verdict(s))]
+        [plain(s.name), _estimate(s.score), plain(costs.figure(s.cost)), plain(costs.verdict(s))]
         for s in front.standings
     ]
     return [

@@ -12,7 +12,7 @@ from howgood.core.errors import HowgoodError
 from howgood.interpret.compare import Comparison
 from howgood.interpret.compare import compare as compare_tables
 from howgood.interpret.pairs import Pairs, pair
-from howgood.interpret.power import Variances, like_both
+from howgood.interpret.power import Variances, like_both, variance_of
 from howgood.interpret.table import Table
 from howgood.runs import evaluate
 from howgood.runs.store import SavedRun
@@ -37,8 +37,9 @@ def versus(first: SavedRun, second: SavedRun, tables: tuple[Table, Table] | None
     made = _compared(first, second, tables, None)
     pairs = pair(*tables, first.rules.interpret)
     difference, variances = made.difference, None
-    if difference.se:
-        found = like_both(*tables, difference.name, difference.n * difference.se**2)
+    if made.detectable:
+        # As the comparison has it: no observed spread does not mean none.
+        found = like_both(*tables, difference.name, variance_of(made.detectable, difference.n))
         variances = msgspec.structs.replace(found, percent=difference.percent)
     return Versus(first, second, made, pairs, variances)
 

@@ -50,7 +50,7 @@ def front_view(front: costs.Front) -> RenderableType:
     """The systems of one benchmark by what they cost, with what each scored and which of them no other beats."""
     table = plain_table("<system", "=score", f"={front.axis}")
     for standing in front.standings:
-        name = say(standing.run.system.label, "bold" if standing.by is None else "")
+        name = say(standing.name, "bold" if standing.by is None else "")
         place = say(costs.verdict(standing), "green" if standing.by is None else "dim")
         table.add_row(two_lines(name, place), number(standing.score), Text(costs.figure(standing.cost)))
     title = f"{front.benchmark}: quality against cost (what is no dearer and no worse beats)"

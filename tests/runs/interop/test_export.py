@@ -62,6 +62,24 @@ def test_parquet_and_json_lines_hold_all_trials(tmp_path: Path, runs: list[Saved
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.eval", "b.eval", "new", "out.jsonl"]
 
 
+def test_runs_of_older_versions(tmp_path: Path, runs: list[SavedRun]) -> None:
+    """Columns, and fields in them, that are missing in what an older version wrote."""
+    table = runs[0].path / "trials.parquet"
+    old = [{"logprob": -1.5, "tokens": 2, "greedy": True}]
+    frame = pl.read_parquet(table).drop("cache_write_tokens", "likelihoods")
+    frame.insert_column(frame.columns.index("stop_reason"), pl.Series("likelihoods", [old] * len(FORMULAS)))
+    frame.write_parquet(table)
+    [made] = hg.export_runs(*runs, path=tmp_path / "out.parquet")
+    row = pl.read_parquet(made).row(0, named=True)
+    assert row["cache_write_tokens"] is None
+    assert row["likelihoods"][0]["logprob"] == -1.5
+    assert row["likelihoods"][0]["token_logprobs"] is None
+    [log] = hg.export_runs(runs[0], path=tmp_path / "out.eval")
+    [again] = hg.import_runs(log)
+    assert again.estimate.value == 0.5
+    assert len(hg.export_runs(runs[0], path=tmp_path / "eee", format="every-eval-ever")) == 2
+
+
 def test_every_eval_ever(tmp_path: Path, runs: list[SavedRun]) -> None:
     results, samples = hg.export_runs(runs[0], path=tmp_path / "out", format="every-eval-ever")
     told = json.loads(results.read_text())
@@ -163,3 +181,25 @@ def test_what_belongs_together_survives_a_log(tmp_path: Path) -> None:
     ]
     assert again.origin is not None
     assert (again.origin.program, again.origin.version) == ("howgood", hg.__version__)
+
+
+def test_a_run_that_was_stopped_is_exported_from_its_journal(tmp_path: Path, runs: list[SavedRun]) -> None:
+    table = tmp_path / "own.csv"
+    table.write_text("q,a\n" + "".join(f"Is it {i}?,yes\n" for i in range(40)))
+
+    def stop(progress: object) -> None:
+        if getattr(progress, "done", 0) >= 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hg.run(str(table), "reference/constant,text=yes", ask="{q}", answer="a", notice=stop)
+    stopped = hg.load("last")
+    assert stopped.status == "interrupted"
+    csv_path, log = (hg.export_runs(stopped, path=tmp_path / name)[0] for name in ("out.csv", "out.eval"))
+    with csv_path.open(newline="") as file:
+        count = len(list(csv.DictReader(file)))
+    assert 3 <= count < 40
+    [again] = hg.import_runs(log)
+    assert (again.status, sum(again.outcomes.values()), again.planned) == ("incomplete", count, 40)
+    assert again.message is not None
+    assert again.message.startswith(f"as Inspect's log says, it was cancelled after {count} samples")

@@ -182,8 +182,9 @@ def _sample(row: dict[str, Any], model: str, names: list[str], letters: bool) ->
     given, prompt = as_prompt(row["input"]), turns(as_prompt(row["prompt"]))
     transcript = msgspec.json.decode(row["transcript"] or "[]", type=tuple[Message, ...])
     answer = _answer(row)
-    usage = _usage(row["input_tokens"], row["output_tokens"], row["cached_tokens"], row["cache_write_tokens"],
-                   row["reasoning_tokens"], row["cost"])  # fmt: skip
+    counts = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+    input, output, cached, writes, reasoning = (row[name] or 0 for name in counts)
+    usage = _usage(input, output, cached, writes, reasoning, row["cost"])
     stop = STOPS.get(row["stop_reason"], "stop" if row["stop_reason"] is None else "unknown")
     message: dict[str, Any] = {"role": "assistant", "content": _with_thinking(answer, row["reasoning"]), "model": model}
     choice: dict[str, Any] = {"message": message, "stop_reason": stop}

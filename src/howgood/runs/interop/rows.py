@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from howgood.core.types import Message, Prompt
-from howgood.runs.columns import BATCH
+from howgood.runs.columns import AFTER_SCORES, BATCH, BEFORE_SCORES
 from howgood.runs.store import SavedRun
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def slices(run: SavedRun) -> Iterator[pl.DataFrame]:
-    """The trials of a run as frames of at most `BATCH` rows."""
+    """The trials of a run as frames of at most `BATCH` rows; one that has not ended is read whole from its journals."""
+    if run.status not in ("finished", "incomplete"):
+        yield from run.read().iter_slices(BATCH)
+        return
     start = 0
     while len(frame := run.page(start, BATCH)):
         yield frame
@@ -24,9 +27,11 @@ def slices(run: SavedRun) -> Iterator[pl.DataFrame]:
 
 
 def rows(run: SavedRun) -> Iterator[dict[str, Any]]:
-    """The trials of a run, one record each."""
+    """The trials of a run, one record each; columns that an older version did not have are None."""
+    empty: dict[str, Any] = dict.fromkeys((*BEFORE_SCORES, *AFTER_SCORES))
     for frame in slices(run):
-        yield from frame.iter_rows(named=True)
+        for row in frame.iter_rows(named=True):
+            yield empty | row
 
 
 def as_prompt(written: str) -> Prompt:

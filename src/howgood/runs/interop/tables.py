@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from howgood.runs.columns import schema, score_names
+from howgood.runs.columns import BATCH, schema, score_names
 from howgood.runs.interop.rows import slices
 from howgood.runs.store import SavedRun
 
@@ -46,7 +46,8 @@ def write_parquet(runs: Sequence[SavedRun], path: Path) -> None:
     ) -> Iterator[pl.DataFrame]:
         yield from frames(runs)
 
-    register_io_source(source, schema=_schema(runs)).sink_parquet(path, compression="zstd", maintain_order=True)
+    lazy = register_io_source(source, schema=_schema(runs))
+    lazy.sink_parquet(path, compression="zstd", row_group_size=10 * BATCH, maintain_order=True)
 
 
 def frames(runs: Sequence[SavedRun]) -> Iterator[pl.DataFrame]:
@@ -59,8 +60,19 @@ def frames(runs: Sequence[SavedRun]) -> Iterator[pl.DataFrame]:
         for frame in slices(run):
             told = dict(zip(RUN, (run.id, run.rules.benchmark, run.system.label), strict=True))
             whole = frame.with_columns(pl.lit(value).alias(name) for name, value in told.items())
-            missing = [pl.lit(None, types[name]).alias(name) for name in types if name not in whole.columns]
-            yield whole.with_columns(missing).select(pl.col(name).cast(kind) for name, kind in types.items())
+            yield pl.DataFrame([_column(whole, name, kind) for name, kind in types.items()])
+
+
+def _column(frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.Series:
+    """A column as a run of today has it: one of an older version may lack it, or fields in it."""
+    import polars as pl
+
+    if name not in frame.columns:
+        return pl.Series(name, [None], kind).new_from_index(0, len(frame))
+    column = frame[name]
+    if column.dtype == kind:
+        return column
+    return pl.Series(name, column.to_list(), kind) if kind.is_nested() else column.cast(kind)
 
 
 def _schema(runs: Sequence[SavedRun]) -> dict[str, pl.DataType]:

@@ -14,13 +14,13 @@ from howgood.runs.store import SavedRun
 Runs = dict[str, SavedRun]
 
 
-def make_runs(folder: Path, data: Path, log: Path | None, limit: int = 6, max_tokens: int = 48) -> Runs:
+def make_runs(folder: Path, data: Path, log: Path | None, limit: int = 30, max_tokens: int = 200) -> Runs:
     """SmolLM2 beside simpler systems on knowledge, puzzles, instructions that a program checks, instructions that it
     judges itself, and text; and the Inspect log `log`. `limit` is the number of instances of each."""
     model = load_model("smollm2")
 
     def run(benchmark: str, of: Any, **options: Any) -> SavedRun:
-        return hg.run(benchmark, model=of, folder=folder, data=data, limit=limit, **options)
+        return hg.run(benchmark, model=of, folder=folder, data=data, **{"limit": limit, **options})
 
     made = {
         "mmlu": run("mmlu", model),
@@ -29,7 +29,7 @@ def make_runs(folder: Path, data: Path, log: Path | None, limit: int = 6, max_to
         "arc echo": run("arc-agi-1", "reference/echo", max_cells=9),
         "ifeval": run("ifeval", model, max_tokens=max_tokens),
         "ifeval echo": run("ifeval", "reference/echo"),
-        "alpacaeval": run("alpacaeval", model, judge=[model], max_tokens=max_tokens),
+        "alpacaeval": run("alpacaeval", model, judge="smollm2", max_tokens=max_tokens),
         "passages": run("quickstart-passages", model),
         "passages uniform": run("quickstart-passages", "reference/uniform"),
     }

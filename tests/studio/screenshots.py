@@ -89,7 +89,7 @@ def main() -> None:
         folder = ROOT / "dist" / "screenshot-runs"
         if not folder.is_dir():
             os.environ["HOWGOOD_CACHE"] = str(folder.with_suffix(".sqlite"))
-            make_runs(folder, ROOT / ".." / "shared" / "data", None, given.limit, max_tokens=200)
+            make_runs(folder, ROOT / ".." / "shared" / "data", None, given.limit)
     asyncio.run(take(folder, given.out, given.only, ["smollm2", "reference/echo"]))
     if given.manual:
         for name in MANUAL:

@@ -4,7 +4,6 @@ serious fault of accessibility, and the keys do what they say."""
 from __future__ import annotations
 
 import os
-import shutil
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -17,10 +16,6 @@ from real_runs import Runs, make_runs, pages
 from howgood.studio.server import Studio
 
 pytestmark = [pytest.mark.xdist_group("studio-browser")]
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 AXE = Path(__file__).parents[2] / ".venv" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 NAMES = sorted(
     "runs runs-none run run-judged run-perplexity run-imported instances instances-with instances-none "
@@ -77,19 +72,6 @@ def real(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
         os.environ.pop("HOWGOOD_CACHE")
         if before is not None:
             os.environ["HOWGOOD_CACHE"] = before
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Any]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
-    from playwright.async_api import async_playwright
-
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield started
-        await started.close()
 
 
 @pytest.fixture

@@ -63,11 +63,12 @@ def test_a_run_that_was_answered(tmp_path: Path) -> None:
     perturbed["instance"]["perturbation"] = {"name": "typos"}
     failed = state("id3", "", result={"success": False, "error": "timed out", "completions": [], "cached": False})
     states = [state("id0", " A"), state("id1", " B"), state("id2", ""), failed, perturbed]
-    each = [
-        {"instance_id": f"id{i}", "train_trial_index": 0, "stats": [stat("exact_match", float(i == 0)),
-         stat("f1_score", 0.5), stat("num_prompt_tokens", 40.0), stat("num_output_tokens", 2.0)]}
+    counted = [stat("num_prompt_tokens", 40.0), stat("num_output_tokens", 2.0)]
+    each = [  # once for each metric
+        {"instance_id": f"id{i}", "train_trial_index": 0, "stats": told}
         for i in range(3)
-    ]  # fmt: skip
+        for told in ([stat("exact_match", float(i == 0)), *counted], [stat("f1_score", 0.5)])
+    ]
     stats = [
         stat("exact_match", 1 / 3),
         stat("exact_match", 0.9, perturbation={"name": "typos"}),
@@ -99,21 +100,34 @@ def test_a_run_that_was_answered(tmp_path: Path) -> None:
 
 
 def test_references_that_were_asked_apart(tmp_path: Path) -> None:
+    """The prompt is echoed: a reference's likelihood is that of its own tokens; which was chosen is HELM's to say."""
     states = []
     for id, logprobs in (("id0", (-1.0, -2.0)), ("id1", (-4.0, -2.0))):
         for place, logprob in enumerate(logprobs):
-            one = state(id, "x", reference_index=place, output_mapping=None)
-            one["result"]["completions"][0] |= {"logprob": logprob, "tokens": [{"text": "x", "logprob": logprob}]}
-            states.append(one)
+            word = ("bone", "skin")[place]
+            for mode in ("original", "calibration"):
+                one = state(id, "x", reference_index=place, output_mapping=None, request_mode=mode)
+                tokens = [{"text": "Answer:", "logprob": -9.0}, {"text": f" {word[:2]}", "logprob": logprob / 4},
+                          {"text": word[2:], "logprob": logprob * 3 / 4}]  # fmt: skip
+                one["result"]["completions"][0] |= {"logprob": logprob - 9, "tokens": tokens}
+                states.append(one)
     each = [
-        {"instance_id": f"id{i}", "train_trial_index": 0, "stats": [stat("exact_match", 1.0 - i)]} for i in range(2)
+        {
+            "instance_id": f"id{i}",
+            "train_trial_index": 0,
+            "stats": [stat("num_references", 2.0), stat("exact_match", 1.0 - i), stat("predicted_index", float(i))],
+        }
+        for i in range(2)
     ]
-    folder(tmp_path, states, each, [stat("exact_match", 0.5)], "multiple_choice_separate_original")
+    folder(tmp_path, states, each, [stat("exact_match", 0.5)], "multiple_choice_separate_calibrated")
     [run] = hg.import_runs(tmp_path / "runs")
-    assert (run.estimate.value, run.outcomes) == (0.5, {"right": 1, "wrong": 1})
+    assert (run.estimate.name, run.estimate.value, run.outcomes) == ("exact_match", 0.5, {"right": 1, "wrong": 1})
     rows = list(run.trials.iter_rows(named=True))
     assert [row["answer"] for row in rows] == ["bone", "skin"]
-    assert [[x["logprob"] for x in row["likelihoods"]] for row in rows] == [[-1.0, -2.0], [-4.0, -2.0]]
+    assert [[(x["logprob"], x["tokens"]) for x in row["likelihoods"]] for row in rows] == [
+        [(-1.0, 2), (-2.0, 2)],
+        [(-4.0, 2), (-2.0, 2)],
+    ]
     assert rows[0]["latency"] == 0.5
 
 

@@ -54,6 +54,7 @@ class State(Struct):
     instance: dict[str, Any]
     request: dict[str, Any]
     reference_index: int | None = None
+    request_mode: str | None = None
     train_trial_index: int = 0
     output_mapping: dict[str, str] | None = None
     result: dict[str, Any] | None = None
@@ -81,11 +82,12 @@ def source(folder: Path) -> Source:
     adapter, scenario = mapping(spec.get("adapter_spec")), mapping(spec.get("scenario_spec"))
     states = read(files[1], States).request_states
     asked = [state for state in states if not state.instance.get("perturbation")]
-    each = {
-        (one.instance_id, one.train_trial_index): one
-        for one in read(files[2], list[Statistics])
-        if not one.perturbation
-    }
+    each: dict[Key, Statistics] = {}
+    for one in read(files[2], list[Statistics]):  # an instance is there once for each of its metrics
+        if not one.perturbation:
+            each.setdefault(
+                (one.instance_id, one.train_trial_index), Statistics(one.instance_id, [])
+            ).stats += one.stats
     splits = sorted({text(state.instance.get("split")) for state in asked})
     named = _metrics(spec)
     found = {name for one in each.values() for name in _values(one)}
@@ -154,11 +156,16 @@ def _values(one: Statistics) -> dict[str, float]:
     return found
 
 
-def _counted(one: Statistics | None, name: str) -> int:
+def _stated(one: Statistics | None, name: str, part: str) -> float | None:
+    """The `part` (sum, mean) of a statistic of this name."""
     for stat in one.stats if one else ():
         if mapping(stat.get("name")).get("name") == name:
-            return whole_number(stat.get("sum")) or 0
-    return 0
+            return number(stat.get(part))
+    return None
+
+
+def _counted(one: Statistics | None, name: str) -> int:
+    return whole_number(_stated(one, name, "sum")) or 0
 
 
 def _published(path: Path, found: set[str], splits: list[str]) -> Iterator[Published]:
@@ -199,13 +206,13 @@ def _trial(id: str, train: int, asked: list[State], told: Statistics | None, by_
         stratum=text(first.instance.get("split")) or None if by_split else None,
         metadata=mapping(first.instance.get("extra_data")),
     )
-    apart = [state for state in asked if state.reference_index is not None]
-    prediction = _apart(apart, told) if apart else _answered(first, told)
+    apart = [state for state in asked if state.reference_index is not None and state.request_mode != "calibration"]
+    prediction = _apart(apart, outputs) if apart else _answered(first, told)
     values = _values(told) if told else {}
     answer = None
-    if prediction.likelihoods and len(prediction.likelihoods) == len(outputs):
-        best = max(range(len(outputs)), key=lambda place: prediction.likelihoods[place].logprob)
-        answer = outputs[best]
+    if apart:
+        place = _stated(told, "predicted_index", "mean")
+        answer = outputs[int(place)] if place is not None and 0 <= place < len(outputs) else None
     elif first.output_mapping and prediction.text is not None:
         answer = first.output_mapping.get(prediction.text.strip())
     if prediction.error is not None:
@@ -262,19 +269,31 @@ def _answered(state: State, told: Statistics | None) -> Prediction:
     )
 
 
-def _apart(states: list[State], told: Statistics | None) -> Prediction:
-    """The likelihoods of references that were asked one by one."""
-    found, latency = list[Likelihood](), 0.0
+def _apart(states: list[State], outputs: list[str]) -> Prediction:
+    """The likelihoods of references that were asked one by one, where they can be told from the prompt's."""
+    found, latency = list[Likelihood | None](), 0.0
     for state in sorted(states, key=lambda state: state.reference_index or 0):
-        if mapping(state.request).get("calibrate") or (state.reference_index or 0) < len(found):
-            continue  # how likely the reference is without the question
         completion, error = _completion(state)
-        logprob = number(completion.get("logprob"))
-        if error is not None or logprob is None:
-            return Prediction(error=error or "there is no log-probability")
-        found.append(Likelihood(logprob, len(completion.get("tokens") or [])))
+        if error is not None:
+            return Prediction(error=error)
+        place = state.reference_index or 0
+        found.append(_ending(completion, outputs[place]) if place < len(outputs) else None)
         latency += max(0.0, number(mapping(state.result).get("request_time")) or 0.0)
-    return Prediction(likelihoods=tuple(found), latency=latency)
+    whole = tuple(one for one in found if one is not None)
+    return Prediction(likelihoods=whole if len(whole) == len(outputs) else (), latency=latency)
+
+
+def _ending(completion: dict[str, Any], reference: str) -> Likelihood | None:
+    """The likelihood of the last tokens of an echoed prompt, those that spell the reference and the space before it."""
+    said, total, count = "", 0.0, 0
+    for token in reversed(completion.get("tokens") or []):
+        logprob = number(mapping(token).get("logprob"))
+        if logprob is None or len(said) > len(reference):
+            return None
+        said, total, count = text(token.get("text")) + said, total + logprob, count + 1
+        if said in (f" {reference}", reference) and said:
+            return Likelihood(total, count)
+    return None
 
 
 def _outcome(values: dict[str, float], prediction: Prediction) -> Outcome:

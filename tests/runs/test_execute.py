@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import json
 import os
 from pathlib import Path
@@ -22,7 +23,7 @@ from howgood.models.base import TRIAL, Capabilities, Model
 from howgood.outputs.match import Match
 from howgood.runs import store
 from howgood.runs.budget import Budget
-from howgood.runs.evaluate import carry_on, evaluate
+from howgood.runs.evaluate import COLLECTED_AFTER, carry_on, evaluate
 from howgood.runs.execute import PROBES, execute
 from howgood.runs.journal import Journal
 from howgood.runs.plan import Options, Plan, make_plan
@@ -65,6 +66,20 @@ def test_a_run_in_which_everything_fails_is_stopped(concurrency: int) -> None:
     assert run.message == f"the last {enough} trials all failed, at last with: 503: the server is down"
     assert enough <= len(model.asked) < enough + concurrency
     assert run.outcomes == {"failed": len(model.asked)}
+
+
+def test_garbage_is_collected_rarely_while_a_run_goes_on_and_as_before_after_it() -> None:
+    before, during = gc.get_threshold(), list[tuple[int, int, int]]()
+
+    class Looking(Failing):
+        async def generate(self, request: Generate) -> Prediction:
+            during.append(gc.get_threshold())
+            return await super().generate(request)
+
+    hg.run(questions(3), Looking(range(0)))
+    assert {threshold[0] for threshold in during} == {COLLECTED_AFTER}
+    assert before[0] < COLLECTED_AFTER
+    assert gc.get_threshold() == before
 
 
 async def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -114,11 +114,12 @@ class Design(NamedTuple):
         import numpy as np
 
         said = []
-        strata = 1 if self.strata is None else len(np.unique(self.strata))
+        held = None if self.strata is None else np.flatnonzero(np.bincount(self.strata))
+        strata = 1 if held is None else len(held)
         if strata > 1:
             said.append(f"{'macro over' if self.macro else 'stratified by'} {strata} strata")
         if self.sizes is not None and self.strata is not None:
-            whole, present = self.sizes.sum(), self.sizes[np.unique(self.strata)].sum()
+            whole, present = self.sizes.sum(), self.sizes[held].sum()
             said.append(f"weighted to {f'{present:,} of ' if present < whole else ''}{whole:,} instances")
         if self.clusters is not None:
             counted = ", each counting once" if self.unit == "cluster" else ""

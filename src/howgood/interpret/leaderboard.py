@@ -26,6 +26,8 @@ SCORE = "score"
 LARGE = 4_000
 """From this many independent instances on the posterior is taken as normal: it nearly is, and drawing takes seconds."""
 
+NO_SHARE = "the number is no share of which more is better, so it cannot be weighed beside others"
+
 
 class Drawn(NamedTuple):
     """One benchmark's systems: posterior draws of their means, (draws, S), the means themselves (S,), and how many
@@ -66,7 +68,7 @@ def drawn(runs: Sequence[Saved], seed: int = 0, draws: int = DRAWS) -> Drawn:
     """The systems of one benchmark, one run each, all by the same rules. Raises `DataError` where a headline is no
     share, and where nothing is known of its error."""
     if not all(map(can_be_weighed, runs)):
-        raise DataError("the number is no share of which more is better, so it cannot be weighed beside others")
+        raise DataError(NO_SHARE)
     names = tuple(run.system.label for run in runs)
     if all(map(is_mean, runs)):
         case = UseCase("", {runs[0].rules.benchmark: 1.0}, {"right": 1.0, "wrong": 0.0})

@@ -157,11 +157,13 @@ def nested(strata: ArrayLike | None, clusters: ArrayLike | None, n: int) -> tupl
     group = np.zeros(n, np.int64) if strata is None else coded(np.asarray(strata))
     count = int(group.max()) + 1
     if count > 1:
-        cell = np.unique(group * (int(unit.max()) + 1) + unit)
-        owner, member = np.divmod(cell, int(unit.max()) + 1)
-        if len(cell) > unit.max() + 1:
-            group = coded(_joined(owner, member, count)[group])
-            owner = group[np.unique(unit, return_index=True)[1]]
+        owner = group  # of each unit, where each is an instance
+        if clusters is not None:
+            cell = np.unique(group * (int(unit.max()) + 1) + unit)
+            owner, member = np.divmod(cell, int(unit.max()) + 1)
+            if len(cell) > unit.max() + 1:
+                group = coded(_joined(owner, member, count)[group])
+                owner = group[np.unique(unit, return_index=True)[1]]
         held = np.bincount(owner)
         lonely = held == 1
         if lonely.any() and len(held) > 1:

@@ -130,14 +130,12 @@ def _asked(name: str, case: UseCase, part: Part, runs: Sequence[Saved], quantiti
     import numpy as np
 
     tables = [_table(run, case, part, quantities) for run in runs]
-    shared = sorted(set.intersection(*(set(table.instances.ids) for table in tables)))
-    if not shared:
-        raise DataError(f"the systems share no instance of {name}, so they cannot be weighed against each other")
-    everyone = set.union(*(set(table.instances.ids) for table in tables))
     # A stratified sample knows what its instances stand for; the others' are a part of the same benchmark.
     base = next((table for table in tables if table.sizes is not None), tables[0])
-    places = [{one: row for row, one in enumerate(table.instances.ids)} for table in tables]
-    rows = [np.array([place[one] for one in shared], np.int64) for place in places]
+    rows, left = _shared(tables)
+    n = len(rows[0])
+    if not n:
+        raise DataError(f"the systems share no instance of {name}, so they cannot be weighed against each other")
     design = _design(base, runs[0].rules).at(rows[tables.index(base)])
     worths = case.worths(part).values()
     return Asked(
@@ -151,13 +149,25 @@ def _asked(name: str, case: UseCase, part: Part, runs: Sequence[Saved], quantiti
             quantity: {WORTH: (max(worths), min(worths)), "score": (1.0, 0.0)}.get(quantity, (0.0, 1.0))
             for quantity in quantities
         },
-        units=np.arange(len(shared)) if design.clusters is None else np.unique(design.clusters, return_inverse=True)[1],
-        weights=statistics.mean_weights(
-            len(shared), design.strata, design.clusters, design.macro, design.unit, design.weights
-        ),
-        left=len(everyone) - len(shared),
+        units=np.arange(n) if design.clusters is None else np.unique(design.clusters, return_inverse=True)[1],
+        weights=statistics.mean_weights(n, design.strata, design.clusters, design.macro, design.unit, design.weights),
+        left=left,
         failed=sum(table.instances.missing.total() for table in tables),
     )
+
+
+def _shared(tables: Sequence[Table]) -> tuple[list[Ints], int]:
+    """Each table's rows of the instances that all of them have, in order of id, and how many only some have."""
+    import numpy as np
+
+    first = tables[0].instances.packed
+    if all(len(one.instances) == len(first) and bool((one.instances.packed == first).all()) for one in tables[1:]):
+        return [np.arange(len(first))] * len(tables), 0
+    ids = [set(table.instances.ids) for table in tables]
+    shared = sorted(set.intersection(*ids))
+    places = [{one: row for row, one in enumerate(table.instances.ids)} for table in tables]
+    rows = [np.array([place[one] for one in shared], np.int64) for place in places]
+    return rows, len(set.union(*ids)) - len(shared)
 
 
 def _design(table: Table, rules: Rules) -> Design:

@@ -81,6 +81,8 @@ def split_pair(a: Table, b: Table, score: str) -> Split | None:
     import numpy as np
 
     one, two = a.instances, b.instances
+    if min(one.epochs, two.epochs) < 2:
+        return None
     place = {name: row for row, name in enumerate(two.ids)}
     rows = np.array([(row, place[name]) for row, name in enumerate(one.ids) if name in place], np.int64)
     if len(rows) < 2:

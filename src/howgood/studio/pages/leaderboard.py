@@ -141,28 +141,31 @@ def weighed(found: dict[str, dict[str, SavedRun]], weights: dict[str, float]) ->
     main: dict[str, str] = {}
     for key in order:
         main.setdefault(_benchmark(found[key]), key)
-    drawn = {key: _drawn([*found[key].values()]) for key in order}
-    counting = [key for key in main.values() if drawn[key][0]]
+    counting = [key for key in main.values() if all(map(leaderboard.can_be_weighed, found[key].values()))]
     most = max((len(found[key]) for key in counting), default=0)
-    columns = [
-        Column(
-            hash=key,
-            benchmark=_benchmark(found[key]),
-            runs=found[key],
-            other=main[_benchmark(found[key])] != key,
-            weight=_weight(key, weights, key in counting and len(found[key]) == most) if drawn[key][0] else 0.0,
-            drawn=drawn[key][0],
-            problem=drawn[key][1],
+    columns = []
+    for key in order:
+        runs = found[key]
+        weight = _weight(key, weights, key in counting and len(runs) == most)
+        drawn, problem = _drawn([*runs.values()], bool(weight))
+        columns.append(
+            Column(
+                hash=key,
+                benchmark=_benchmark(runs),
+                runs=runs,
+                other=main[_benchmark(runs)] != key,
+                weight=0.0 if problem else weight,
+                drawn=drawn,
+                problem=problem,
+            )
         )
-        for key in order
-    ]
     widest = {name: len(found[key]) for name, key in main.items()}
     return sorted(columns, key=lambda one: (-widest[one.benchmark], one.benchmark, one.other, -len(one.runs)))
 
 
 def _is_rare(column: Column, systems: int) -> bool:
     """Whether a column's weight is folded away: most systems lack it, or it cannot have one."""
-    return column.other or column.drawn is None or 2 * len(column.runs) <= systems
+    return column.other or bool(column.problem) or 2 * len(column.runs) <= systems
 
 
 def _weight(key: str, weights: dict[str, float], counts: bool) -> float:
@@ -174,8 +177,12 @@ def _benchmark(runs: dict[str, SavedRun]) -> str:
     return next(iter(runs.values())).rules.benchmark
 
 
-def _drawn(runs: Sequence[SavedRun]) -> tuple[Drawn | None, str]:
-    """A column's draws, or why there are none."""
+def _drawn(runs: Sequence[SavedRun], counts: bool) -> tuple[Drawn | None, str]:
+    """A column's draws, or why there can be none. One that neither ranks anybody nor `counts` is not read."""
+    if not all(map(leaderboard.can_be_weighed, runs)):
+        return None, leaderboard.NO_SHARE
+    if len(runs) < 2 and not counts:
+        return None, ""
     try:
         return _kept(tuple(stamp(run) for run in runs)), ""
     except Refused:

@@ -20,7 +20,7 @@ from howgood.report import versus as parts
 from howgood.report.instances import turns
 from howgood.runs import store
 from howgood.runs.store import SavedRun
-from howgood.runs.versus import Versus, versus
+from howgood.runs.versus import versus
 from howgood.studio.page import page, query
 from howgood.studio.trials import Trials
 from howgood.web.guard import Refused
@@ -83,6 +83,7 @@ class Section(Struct, frozen=True):
     benchmark: str
     runs: list[Any]
     two: parts.Two | None = None
+    pairs: Pairs | None = None
     many: parts.Many | None = None
     problem: str = ""
 
@@ -100,8 +101,8 @@ def _page(studio: Studio, request: Request, asked: Asked) -> Response:
     groups = parts.by_benchmark(runs)
     sections = [_section(name, some) for name, some in groups.items() if len(some) > 1]
     alone = [_alone(studio, some[0]) for some in groups.values() if len(some) == 1]
-    only = sections[0].two if len(sections) == 1 else None
-    ids = [run.path.name for run in (sections[0].runs if only else runs)]
+    only = sections[0] if len(sections) == 1 and sections[0].two else None
+    ids = [run.path.name for run in (only.runs if only else runs)]
     return page(
         request,
         "compare.html.j2",
@@ -111,8 +112,8 @@ def _page(studio: Studio, request: Request, asked: Asked) -> Response:
         benchmarks=list(groups),
         fronts=[(front, charts.front(front)) for front in costs.fronts(runs)],
         overall=_overall(sections),
-        only=only,
-        flips=_flips(sections[0].runs, asked) if only else None,
+        only=only.two if only else None,
+        flips=_flips(only.runs, only.pairs, asked) if only and only.pairs else None,
         links=_links(ids) if only else {},
         ids=ids,
         pair_of=lambda one: f"/compare?{query({'run': [_base(runs, one.run), one.run.path.name]})}",
@@ -123,8 +124,9 @@ def _page(studio: Studio, request: Request, asked: Asked) -> Response:
 def _section(benchmark: str, runs: list[SavedRun]) -> Section:
     try:
         if len(runs) == 2:
-            return Section(benchmark, runs, two=_two(*map(stamp, runs))[1])
-        return Section(benchmark, runs, many=_many(tuple(map(stamp, runs))))
+            pairs, two = _kept(_two, runs)
+            return Section(benchmark, runs, two=two, pairs=pairs)
+        return Section(benchmark, runs, many=_kept(_many, runs))
     except HowgoodError as error:
         return Section(benchmark, runs, problem=str(error))
 
@@ -137,14 +139,20 @@ def stamp(run: SavedRun) -> Stamp:
         raise Refused(404, "There is no such run. It may have been moved or removed.") from None
 
 
+def _kept(make: Any, runs: Sequence[SavedRun]) -> Any:
+    """What is made of runs, kept where all of them have ended: a run that goes on has more at every look."""
+    ended = all(run.status in ("finished", "incomplete") for run in runs)
+    return (make if ended else make.__wrapped__)(*map(stamp, runs))
+
+
 @lru_cache(KEPT)
-def _two(first: Stamp, second: Stamp) -> tuple[Versus, parts.Two]:
+def _two(first: Stamp, second: Stamp) -> tuple[Pairs, parts.Two]:
     made = versus(store.load(first[0]), store.load(second[0]))
-    return made, parts.two(made)
+    return made.pairs, parts.two(made)
 
 
 @lru_cache(KEPT)
-def _many(runs: tuple[Stamp, ...]) -> parts.Many:
+def _many(*runs: Stamp) -> parts.Many:
     return parts.many([store.load(path) for path, _ in runs])
 
 
@@ -198,8 +206,7 @@ def _links(ids: list[str]) -> dict[str, str]:
     return {name: f"/compare?{query({'run': ids, 'show': name})}#flips" for name in get_args(Show)}
 
 
-def _flips(runs: Sequence[SavedRun], asked: Asked) -> Flips:
-    pairs = _two(*map(stamp, runs))[0].pairs
+def _flips(runs: Sequence[SavedRun], pairs: Pairs, asked: Asked) -> Flips:
     places = chosen(pairs, asked.show)
     some = places[asked.start : asked.start + FLIPS]
     try:

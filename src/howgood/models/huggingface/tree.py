@@ -74,7 +74,7 @@ class Tree:
             more, weight = attend_to(q[:, :, here], ks[:, :, keys], vs[:, :, keys], scale, None, causal=False)
             sums = torch.logaddexp(lse[:, :, here], weight)
             out[:, :, here] *= (lse[:, :, here] - sums).exp()[..., None].to(out.dtype)
-            out[:, :, here] += more * (weight - sums).exp()[..., None].to(out.dtype)
+            out[:, :, here].addcmul_(more, (weight - sums).exp()[..., None].to(out.dtype))
             lse[:, :, here] = sums
         return out
 
@@ -84,6 +84,13 @@ def attend_to(
 ) -> Layer:
     """The outputs of queries over some keys, and the log-sum-exp of their scores (float32, 1 x heads x tokens)."""
     if q.device.type == "cpu" and q.shape[-1] == v.shape[-1]:
+        heads, groups = q.shape[1], k.shape[1]
+        if groups < heads and mask is None and not causal:
+            # Heads that share keys become queries of one head: the kernel takes many queries in larger blocks.
+            _, _, n, width = q.shape
+            folded = q.reshape(1, groups, heads // groups * n, width)
+            out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(folded, k, v, scale=scale)
+            return out.reshape(q.shape), lse.reshape(1, heads, n)
         out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
             q, k, v, is_causal=causal, attn_mask=mask, scale=scale
         )

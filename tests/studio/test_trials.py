@@ -14,6 +14,7 @@ from howgood.core.types import Instance, Message, Prediction, Rules, Run, Score,
 from howgood.runs import columns, notes, store
 from howgood.runs.journal import Journal
 from howgood.runs.store import SavedRun
+from howgood.studio import figures
 from howgood.studio.filters import SORTS, Asked, Filter, asked
 from howgood.studio.trials import Neighbours, Trials, neighbours, row, table
 from howgood.web.guard import Refused
@@ -298,3 +299,29 @@ def test_an_address_that_means_nothing_is_refused(query: str) -> None:
     with pytest.raises(Refused, match="The address asks for what there is not") as refused:
         asked(QueryParams(query))
     assert refused.value.status == 400
+
+
+def test_scores_may_have_any_name(runs: Path) -> None:
+    names = ("level", "share", "place", "unit", "n", "s", 'say "x"')
+    trials_of = [
+        Trial(Instance(f"q{i}", "?", cluster=f"c{i // 2}"), i, 0, "?", Prediction(text="x", latency=i),
+              Score({name: float(i % 2) for name in names}, "right" if i % 2 else "wrong"))
+        for i in range(20)
+    ]  # fmt: skip
+    for name in names:
+        trials_of = [
+            msgspec.structs.replace(
+                one, score=msgspec.structs.replace(one.score, values={name: one.score.values[name], **one.score.values})
+            )
+            for one in trials_of
+        ]
+        run, other = make(runs, trials_of), make(runs, trials_of[::2])
+        with Trials(run, other, [other]) as trials:
+            assert trials.headline == name
+            assert trials.count(Filter(differ="same")) == 10
+            assert trials.count(Filter(score_min=1)) == 10
+            assert [part.mean.n for part in figures.against(trials, "latency")] == [9, 11]
+            assert [(part.low, part.mean.value) for part in figures.hardness(trials)] == [(0.0, 0.0)]
+            found = trials.row(3, 0)
+            assert found is not None
+            assert set(found) == set(run.columns)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from howgood.core.types import Estimate
 from howgood.interpret.statistics import Spread, share_interval, t_interval
 from howgood.report import numbers
-from howgood.studio.filters import name
+from howgood.studio.filters import LEVEL, name
 from howgood.studio.trials import Trials
 
 BINS = 10
@@ -20,6 +20,8 @@ FEWEST = 8
 BARS = 24
 SEVERAL = 12
 """Different values up to which each one is counted by itself."""
+SHARE = '"(share)"'
+"""The column of what others score on an instance; no score is called that."""
 MOST_COMPARED = 3_000_000
 """Trials of other systems that are read to say how hard each instance is."""
 MOST_SYSTEMS = 10
@@ -85,13 +87,15 @@ def hardness(trials: Trials) -> list[Bin]:
         return []
     # With few systems there are few shares, and each is a part by itself; else ten equal parts of 0 to 1.
     source = (
-        "(select t.*, h.share from trials t join (select id, round(avg(level), 6) as share from beside group by id) h "
-        "on t.id = h.id)"
+        f"(select t.*, h.{SHARE} from trials t join "
+        f"(select id, round(avg({LEVEL}), 6) as {SHARE} from beside group by id) h on t.id = h.id)"
     )
-    shares = trials.ask(f"select distinct share from {source} where share is not null order by 1 limit {BINS + 2:d}")
+    shares = trials.ask(
+        f"select distinct {SHARE} as share from {source} where {SHARE} is not null order by 1 limit {BINS + 2:d}"
+    )
     few = len(shares) <= BINS + 1
     cuts = [row["share"] for row in shares][1:] if few else [place / BINS for place in range(1, BINS)]
-    return _binned(trials, source, "share", cuts)
+    return _binned(trials, source, SHARE, cuts)
 
 
 def _binned(trials: Trials, source: str, x: str, cuts: list[float]) -> list[Bin]:
@@ -105,7 +109,7 @@ def _binned(trials: Trials, source: str, x: str, cuts: list[float]) -> list[Bin]
         units = (
             f"select {place} as place, coalesce(cluster, id) as unit, count(*)::double as n, sum({score}) as s, "
             f"min({x}) as low, max({x}) as high, min({score}) as least, max({score}) as most, "
-            f"count_if({score} not in (0, 1)) as inside {known} group by place, unit"
+            f"count_if({score} not in (0, 1)) as inside {known} group by 1, 2"
         )
     else:
         units = (

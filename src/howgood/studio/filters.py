@@ -19,6 +19,8 @@ ODD = "odd"
 PROPER = ("right", "wrong", "partial", "scored")
 LONGEST_GROUP = 500
 """Characters of a group's name that an address takes."""
+LEVEL = '"(level)"'
+"""The column by which trials of two runs are compared; no score is called that."""
 SORTS = ("index", "id", "outcome", "group", "score", "prompt", "answer", "latency", "cost")
 Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
 Whole = Annotated[int, Meta(ge=0, le=10**12)]
@@ -134,8 +136,8 @@ def where(asked: Filter, headline: str | None, flagged: list[tuple[str, int]] | 
         if high is not None:
             made.add(f"{column} <= ?", high)
     if asked.differ:
-        made.add({"lower": "t.level < o.level", "higher": "t.level > o.level", "same": "t.level = o.level",
-                  "any": "t.level is distinct from o.level"}[asked.differ])  # fmt: skip
+        than = {"lower": "<", "higher": ">", "same": "=", "any": "is distinct from"}[asked.differ]
+        made.add(f"t.{LEVEL} {than} o.{LEVEL}")
     if asked.flagged:
         pairs = flagged or []
         keys = ", ".join("(?, ?)" for _ in pairs)

@@ -20,7 +20,7 @@ from howgood.core.errors import HowgoodError
 from howgood.core.text import one_line, shorten
 from howgood.runs import columns, journal, notes
 from howgood.runs.columns import AFTER_SCORES, BEFORE_SCORES
-from howgood.studio.filters import LONGEST_GROUP, Filter, name, order, places, where
+from howgood.studio.filters import LEVEL, LONGEST_GROUP, Filter, name, order, places, where
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,7 +64,7 @@ class Trials:
             trials.row(7, 0)
 
     `other` is a run of the same instances, which a filter's `differ` and the pages' `other_...` columns need; the runs
-    `beside` it are a view of that name, of each trial's `id` and the `level` that its headline score reached. `scores`
+    `beside` it are a view of that name, of each trial's `id` and `LEVEL`. `scores`
     are the names of the scores, the headline first. Not for several threads at once. Raises `HowgoodError` where the
     table is missing or no table, and from every method for a query that takes too much.
     """
@@ -90,7 +90,7 @@ class Trials:
             for place, there in enumerate(more):
                 self._view(f"beside_{place}", _columns(there, _stamp(there)), there)
             if more:
-                parts = " union all ".join(f"select id, level from beside_{place}" for place in range(len(more)))
+                parts = " union all ".join(f"select id, {LEVEL} from beside_{place}" for place in range(len(more)))
                 self._run(f"create view beside as {parts}")
             # What the query may open from here on, in case words from an address ever became part of one.
             self._run(f"set allowed_paths = [{', '.join(_text(str(path)) for path in paths)}]")
@@ -106,7 +106,9 @@ class Trials:
 
     def row(self, index: int, epoch: int) -> Row | None:
         """One trial with all its columns; None where there is none. Only its part of the table is read."""
-        found = self.ask('select * exclude ("level") from trials where "index" = ? and epoch = ? limit 1', index, epoch)
+        found = self.ask(
+            f'select * exclude ({LEVEL}) from trials where "index" = ? and epoch = ? limit 1', index, epoch
+        )
         return found[0] if found else None
 
     def count(self, asked: Filter) -> int:
@@ -179,7 +181,7 @@ class Trials:
             raise HowgoodError(f"the trials of {self.run.id} cannot be read: {shorten(str(error), 200)}") from error
 
     def _view(self, view: str, known: dict[str, Any], path: Path) -> None:
-        """A table as a view, with every column that is asked for; `level` is what two runs' trials are compared by."""
+        """A table as a view, with every column that is asked for; `LEVEL` among them."""
         kinds = BEFORE_SCORES | AFTER_SCORES
         missing = "".join(f", null::{SQL_TYPES[kinds[one]]} as {name(one)}" for one in NEEDED if one not in known)
         if self.headline in known and self.headline in self._shared():
@@ -188,7 +190,7 @@ class Trials:
             level = "case outcome when 'right' then 1.0 when 'partial' then 0.5 else 0.0 end"
         self._run(
             f"create view {view} as select *{missing}, case when outcome in ('failed', 'unsupported', 'unjudged') "
-            f'then null else {level} end as "level" from read_parquet({_text(str(path))})'
+            f"then null else {level} end as {LEVEL} from read_parquet({_text(str(path))})"
         )
 
     def _shared(self) -> set[str]:
@@ -220,7 +222,9 @@ class Trials:
         rows = [by_key[key] for key in keys]
         if self.other is not None:
             ids = [row["id"] for row in rows]
-            beside = self.ask(f"select id, epoch, outcome, level from others where id in ({places(ids)})", *ids)
+            beside = self.ask(
+                f"select id, epoch, outcome, {LEVEL} as level from others where id in ({places(ids)})", *ids
+            )
             theirs = {(row["id"], row["epoch"]): row for row in beside}
             for row in rows:
                 there = theirs.get((row["id"], row["epoch"]), {})

@@ -125,7 +125,8 @@ def _columns(run: SavedRun, headline: str | None, grouped: bool, beside: bool) -
         made.append(Column("prompt", "Tokens in", "number", True))
     if run.usage.output:
         made.append(Column("answer", "Tokens out", "number", True))
-    made.append(Column("latency", "Time", "number", True))
+    if (took := costs.took(run, "latency")) is None or took.value:
+        made.append(Column("latency", "Time", "number", True))
     if run.cost:
         made.append(Column("cost", "Cost", "number", True))
     return made

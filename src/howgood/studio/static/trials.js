@@ -5,8 +5,9 @@ import { $, follow, keys } from "./web.js";
 const links = [...document.querySelectorAll(".trials td.id a")];
 let at = -1;
 const move = (by) => () => {
-  if (!links.length) return false;
-  at = Math.min(links.length - 1, Math.max(0, at + by));
+  const next = Math.min(links.length - 1, Math.max(0, at + by));
+  if (!links.length || next === at) return false; // at an end the page scrolls
+  at = next;
   links[at].focus();
   links[at].closest("tr").scrollIntoView({ block: "nearest" });
   return true;

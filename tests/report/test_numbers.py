@@ -23,6 +23,7 @@ def estimate(value: float, low: float, high: float, percent: bool = False) -> Es
         (estimate(0.98321, 0.9721, 0.9943), "0.983", "[0.972, 0.994]"),
         (estimate(15234.0, 12000.0, 19000.0), "15,234", "[12,000, 19,000]"),
         (estimate(-0.031, -0.08, 0.018, True), "−3.1%", "[−8.0, 1.8]"),
+        (estimate(-2.4e71, -3e71, UNBOUNDED), "−2.4e+71", "[−3e+71, ∞]"),
         (estimate(12.3, 0.0, UNBOUNDED), "12.3", "[0.0, ∞]"),
         (estimate(0.5, 0.5, 0.5), "0.500", "[0.500, 0.500]"),
         (estimate(float("nan"), 0.0, 1.0), "unknown", "[0.00, 1.00]"),

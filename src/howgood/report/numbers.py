@@ -8,6 +8,10 @@ from howgood.core.types import Estimate
 from howgood.interpret.statistics import UNBOUNDED
 
 
+LARGEST_WRITTEN = 1e12
+"""From here on a number is written with its power of ten."""
+
+
 def value(estimate: Estimate, number: float | None = None) -> str:
     """The estimate's value, or another number on its scale, in its unit: 25.5%, 24.53."""
     number = estimate.value if number is None else number
@@ -51,6 +55,8 @@ def _number(estimate: Estimate, number: float) -> str:
     if abs(number) >= UNBOUNDED:
         return "∞" if number > 0 else "−∞"
     scale = 100 if estimate.percent else 1
+    if abs(number * scale) >= LARGEST_WRITTEN:
+        return f"{number * scale:.3g}".replace("-", "−")
     text = f"{number * scale:,.{_decimals(estimate, scale)}f}"
     return text.replace("-", "−") if float(text.replace(",", "")) else text.removeprefix("-")
 

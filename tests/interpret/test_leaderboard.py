@@ -103,6 +103,16 @@ def test_many_instances_are_drawn_as_normal(monkeypatch: pytest.MonkeyPatch) -> 
     assert standings([normal], [1.0])[0].best == pytest.approx(standings([exact], [1.0])[0].best, abs=0.02)
 
 
+def test_systems_that_answer_alike_do_not_blur_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The covariance is singular then; the ranks must not rest on its rounding."""
+    monkeypatch.setattr(leaderboard, "LARGE", 100)
+    rng = np.random.default_rng(1)
+    good, bad = list(rng.random(2_000) < 0.6), list(rng.random(2_000) < 0.4)
+    runs = [made(name, good) for name in "abcd"] + [made(name, bad) for name in "efgh"]
+    found = {one.system: (one.rank, one.rank_low, one.rank_high) for one in standings([drawn(runs)], [1.0])}
+    assert found == {**dict.fromkeys("abcd", (1, 1, 4)), **dict.fromkeys("efgh", (5, 5, 8))}
+
+
 def test_a_number_that_is_no_mean_counts_by_its_own_error() -> None:
     runs = [made("a", A), made("b", C)]
     for run in runs:

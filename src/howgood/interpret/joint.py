@@ -52,7 +52,9 @@ def critical_of_pairs(drawn: Floats, covariance: ArrayLike, level: float = 0.95)
     import numpy as np
 
     spread = pair_errors(covariance)
-    inverse = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0).astype(np.float32)
+    # Two that differ in nothing but rounding are one: their difference over its error would be noise over noise.
+    apart = spread > 1e-5 * spread.max(initial=0.0)
+    inverse = np.divide(1.0, spread, out=np.zeros_like(spread), where=apart).astype(np.float32)
     rows = drawn[:PAIR_DRAWS].astype(np.float32)
     largest = [float((np.abs(row[:, None] - row) * inverse).max(initial=0.0)) for row in rows]
     return float(np.quantile(largest, level))

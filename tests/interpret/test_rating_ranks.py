@@ -27,6 +27,13 @@ def test_the_joint_quantile_of_independent_estimates() -> None:
     assert critical(deviations(np.zeros((2, 2))), np.zeros(2)) == 0.0
 
 
+def test_systems_that_are_alike_but_for_rounding_are_one() -> None:
+    """Two estimates, each eight times: no more than one difference, whose quantile is the normal one."""
+    drawn_once = deviations(np.kron(np.diag([1e-4, 1.2e-4]), np.ones((8, 8))), 2_000)
+    drawn_again = drawn_once - drawn_once.mean(axis=0)
+    assert critical_of_pairs(drawn_again, np.cov(drawn_once.T)) == pytest.approx(1.96, abs=0.08)
+
+
 def test_means_of_systems_held_at_once() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(0, 1, (25, 1))

@@ -74,6 +74,10 @@ async def test_instances_that_flipped_are_listed_and_lead_to_their_page(visitor:
         page = await visitor.get(f"/compare?run={a.id}&run={b.id}&show={show}")
         listed = re.findall(rf'href="/runs/{a.id}/trials/(\d+)\.0\?with={b.id}"', page)
         assert sorted(map(int, listed)) == list(found)
+        among = re.search(rf'href="(/runs/{a.id}/trials[?][^"]+)"', page)
+        assert among is not None
+        table = await visitor.get(html.unescape(among[1]))
+        assert {int(index) for index in re.findall(rf"/runs/{a.id}/trials/(\d+)[.]0", table)} == set(found)
     first = await visitor.get(f"/compare?run={a.id}&run={b.id}&show=both")
     assert "right" in words(first.split('id="flips"')[1])
     c = chosen_run(runs, set(), "none", "cccc")

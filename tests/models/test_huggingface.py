@@ -112,6 +112,19 @@ async def test_rolling_windows_are_read_like_any_other_text(
     assert likelihood.token_logprobs == pytest.approx(expected, abs=1e-4)
 
 
+async def test_a_whole_text_says_where_its_tokens_end(smollm2: HuggingFaceModel) -> None:
+    text = "Hello, naïve 😀 日本"
+    [likelihood] = (await smollm2.loglikelihood_rolling(Rolling(text))).likelihoods
+    assert len(likelihood.token_lengths) == likelihood.tokens == len(likelihood.token_logprobs)
+    pieces, start = [], 0
+    for length in likelihood.token_lengths:
+        pieces.append(text[start : start + length])
+        start += length
+    assert pieces[:4] == ["Hello", ",", " na", "ïve"]
+    assert "".join(pieces) == text
+    assert pieces[-1] == "本"
+
+
 async def test_an_empty_text_has_likelihood_one(smollm2: HuggingFaceModel) -> None:
     [likelihood] = (await smollm2.loglikelihood_rolling(Rolling(""))).likelihoods
     assert (likelihood.logprob, likelihood.tokens) == (0.0, 0)

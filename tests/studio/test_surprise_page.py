@@ -82,6 +82,14 @@ async def test_what_cannot_be_coloured_is_said(runs: Path, visitor: Visitor) -> 
     assert page.count('<span class="s4">8.0</span>') == 3
 
 
+async def test_a_run_leads_to_its_texts(runs: Path, visitor: Visitor) -> None:
+    run = text_run(runs, "reference/uniform", "abc")
+    assert f'href="/runs/{run.path.name}/surprise"' in await visitor.get(f"/runs/{run.path.name}")
+    assert "Where the text surprised" in await visitor.get(f"/runs/{run.path.name}/surprise")
+    other = make_run(runs, limit=1)
+    assert f'href="/runs/{other.path.name}/surprise"' not in await visitor.get(f"/runs/{other.path.name}")
+
+
 async def test_a_trial_leads_to_its_text(runs: Path, visitor: Visitor) -> None:
     run = text_run(runs, "reference/uniform", "abc")
     page = await visitor.get(address(run).replace("surprise", "trials"))

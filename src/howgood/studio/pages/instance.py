@@ -363,7 +363,7 @@ async def note(studio: Studio, request: Request) -> Response:
 
 
 def _note(studio: Studio, request: Request, given: Noted) -> Response:
-    run = studio.library.run(request.path_params["run"])
+    run = studio.library.to_write(request.path_params["run"])
     with Trials(run) as trials:
         row = trials.row(*trial_of(request))
     if row is None:

@@ -7,11 +7,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, Struct, field
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from howgood.report import surprise
 from howgood.report.surprise import Both, Spelled, Word
@@ -55,6 +56,21 @@ class Total(Struct, frozen=True):
     tokens: int
     per_byte: float
     perplexity: float
+
+
+async def first(studio: Studio, request: Request) -> Response:
+    """Leads to the run's first text."""
+    return await studio.reading(_first, studio, request)
+
+
+def _first(studio: Studio, request: Request) -> Response:
+    run = studio.library.run(request.path_params["run"])
+    with Trials(run) as trials:
+        found = trials.ask('select "index", epoch from trials order by 1, 2 limit 1')
+    if not found:
+        raise Refused(404, "The run has no trial yet.")
+    name = quote(run.path.name, safe="")
+    return RedirectResponse(f"/runs/{name}/surprise/{found[0]['index']}.{found[0]['epoch']}", 303)
 
 
 async def show(studio: Studio, request: Request) -> Response:
@@ -174,4 +190,7 @@ def _start(place: int, ends: Sequence[int]) -> int:
     return bisect_right(ends, place) // PIECES * PIECES
 
 
-ROUTES = (("GET", "/runs/{run}/surprise/{index:int}.{epoch:int}", show),)
+ROUTES = (
+    ("GET", "/runs/{run}/surprise", first),
+    ("GET", "/runs/{run}/surprise/{index:int}.{epoch:int}", show),
+)

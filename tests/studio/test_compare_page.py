@@ -16,6 +16,7 @@ from studio_visitor import Visitor
 import howgood as hg
 from howgood.core.types import Estimate
 from howgood.report import numbers
+from howgood.report.document import document
 from howgood.runs.journal import Journal
 from howgood.runs.store import SavedRun
 
@@ -220,3 +221,16 @@ async def test_runs_that_still_run_are_compared_as_they_are_now(visitor: Visitor
     journal.write(choice_trial(10, 1))
     journal.close()
     assert "11 instances (29 only in A)" in words(await visitor.get(address))
+
+
+async def test_two_systems_on_two_benchmarks_have_a_difference_over_both(visitor: Visitor, runs: Path) -> None:
+    some = []
+    for benchmark in ("mmlu", "second"):
+        given = rules(benchmark=benchmark)
+        some.append(chosen_run(runs, set(range(20)), "one", f"{benchmark[:3]}0", given=given))
+        some.append(chosen_run(runs, set(range(4, 30)), "other", f"{benchmark[:3]}1", given=given))
+    text = words(await visitor.get("/compare?" + "&".join(f"run={run.id}" for run in some)))
+    (overall,) = hg.compare_many(*some).overall
+    assert f"other minus one mean over 2 benchmarks {spaced(overall.difference)}" in text
+    assert f"**{numbers.difference(overall.difference)}**" in document(some)
+    assert text.count("B minus A, 95% interval") == 2

@@ -93,7 +93,7 @@ def _overview(runs: Sequence[SavedRun]) -> str:
                 numbers.count(first.n) if first else "",
                 ", ".join(f"{numbers.count(n)} {name}" for name, n in odd.items()) or "none",
                 duration(run.seconds),
-                money(run.cost),
+                plain(money(run.cost)),
             ]
         )
     return table(["Benchmark", "System", "Estimate", "n", "Odd outcomes", "Time", "Cost"], rows, "lllrlrr")

@@ -74,7 +74,8 @@ def render(runs: Sequence[SavedRun]) -> str:
 
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     parts = [
-        run_part(run, sample(run, min(1.0, PAGE_RUNS / len(runs))), f"run-{place + 1}") for place, run in enumerate(runs)
+        run_part(run, sample(run, min(1.0, PAGE_RUNS / len(runs))), f"run-{place + 1}")
+        for place, run in enumerate(runs)
     ]
     return (
         environment()

@@ -35,7 +35,7 @@ COMMANDS = {
         "runs": "List all runs.",
         "show": "Show a run.",
         "studio": "Look at runs in a browser.",
-        "report": "Write a self-contained HTML report of runs.",
+        "report": "Write runs as one file for others.",
         "card": "Print the evaluation card of a run, as Markdown.",
         "sql": "Query all runs.",
         "export": "Write runs as files for others.",

@@ -14,7 +14,7 @@ def report(
         Path | None, typer.Option("--out", "-o", help="The file to write: .html, .md or .pdf.", show_default=False)
     ] = None,
 ) -> None:
-    """Write runs as one self-contained file, those of one benchmark beside each other."""
+    """Write runs as one file for others: self-contained, those of one benchmark beside each other."""
     from howgood import api
 
     print(api.write_report(*(run or ["last"]), out=out))

@@ -9,9 +9,10 @@ import pytest
 from studio_visitor import Visitor, make_run
 from test_trials import make, trial
 
-from howgood.core.types import Instance, Prediction, Score, Trial, Usage
-from howgood.runs import notes
+from howgood.core.types import Estimate, Instance, Prediction, Score, Trial, Usage
+from howgood.runs import notes, store
 from howgood.runs.store import SavedRun
+from howgood.studio.pages.trials import told
 
 EVIL = "</td><script>alert(1)</script>\"'&\u202e\x00" + "long" * 2_000
 
@@ -30,6 +31,8 @@ def run(runs: Path) -> SavedRun:
     found = make(runs, [trial(i) for i in range(120)])
     found.outcomes = {"right": 35, "wrong": 17, "truncated": 17, "refused": 17, "failed": 17, "partial": 17}
     found.usage = Usage(10, 10)
+    found.took = [Estimate("latency", 0.3, 0.1, 0.2, 0.4, 120, "median")]
+    store.save(found)
     return found
 
 
@@ -164,3 +167,19 @@ async def test_a_run_without_trials_is_no_fault(visitor: Visitor, runs: Path) ->
     page = await visitor.get(f"/runs/{run.path.name}/trials")
     assert "The run has no trials" in page
     await visitor.get("/runs/nothing/trials", 404)
+
+
+async def test_what_no_trial_has_is_no_column(visitor: Visitor, run: SavedRun) -> None:
+    headings = re.findall(r'<th scope="col"[^>]*>(?:<a [^>]*>)?([^<]+)', await visitor.get(f"/runs/{run.id}/trials"))
+    assert headings == ["Instance", "Outcome", "acc", "Group", "Question and answer", "Tokens in", "Tokens out", "Time"]
+    run.usage, run.took = Usage(), []
+    store.save(run)
+    headings = re.findall(r'<th scope="col"[^>]*>(?:<a [^>]*>)?([^<]+)', await visitor.get(f"/runs/{run.id}/trials"))
+    assert headings == ["Instance", "Outcome", "acc", "Group", "Question and answer"]
+
+
+def test_an_answer_is_shown_with_what_was_read_from_it() -> None:
+    assert told({"text": "The answer is 7.", "answer": "7", "error": None}) == ("7", "The answer is 7.")
+    assert told({"text": "7, I think", "answer": "7", "error": None}) == ("", "7, I think")
+    assert told({"text": None, "answer": "B", "error": None}) == ("B", "")
+    assert told({"text": None, "answer": None, "error": "lost"}) == ("", "lost")

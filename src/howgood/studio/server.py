@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -82,6 +83,8 @@ class Studio:
     async def start(self) -> None:
         """Listen. Raises `ModelError` where the port cannot be had."""
         await self._served.start(self.app())
+        for name in ("duckdb", "polars"):  # the first page of a run would wait for them
+            self._readers.submit(importlib.import_module, name)
 
     async def stop(self) -> None:
         """End; answers under way are cut off after a moment."""

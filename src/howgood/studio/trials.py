@@ -31,6 +31,8 @@ Row = dict[str, Any]
 Key = tuple[int, int]
 """A trial: its instance's place in the benchmark, and its epoch."""
 
+ENDED = ("finished", "incomplete")
+"""What runs with a table of their own are; others have journals."""
 MEMORY = "512MB"
 """What a query may take; one that needs more fails and says so."""
 LONGEST = 2_000
@@ -273,7 +275,7 @@ def table(run: SavedRun) -> Path:
     """The run's trials as a file of columns: its own once it has ended, else one made from its journals. Raises
     `HowgoodError` where neither is there."""
     path = run.path / "trials.parquet"
-    if run.status in ("finished", "incomplete"):
+    if run.status in ENDED:
         if not path.is_file():
             raise HowgoodError(f"{path} is missing, so the run's instances cannot be shown; copy the whole run folder")
         return path

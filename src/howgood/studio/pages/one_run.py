@@ -26,13 +26,12 @@ from howgood.studio.figures import Bin
 from howgood.studio.filters import Filter
 from howgood.studio.page import page
 from howgood.studio.pages.runs import tags
-from howgood.studio.trials import Trials
+from howgood.studio.trials import ENDED, Trials
 from howgood.validity.judges import audit_run
 
 if TYPE_CHECKING:
     from howgood.studio.server import Studio
 
-ENDED = ("finished", "incomplete")
 MOST_JUDGED = 20_000
 """Trials whose verdicts are read to say how their judges judge."""
 MOST_SCORED = 200_000
@@ -139,7 +138,7 @@ def _spent(run: SavedRun) -> list[tuple[str, str]]:
     told = [f"{numbers.count(usage.input)} in", f"{numbers.count(usage.output)} out"]
     told += [f"{numbers.count(usage.cached)} of those in from a cache"] if usage.cached else []
     told += [f"{numbers.count(usage.reasoning)} of those out for thinking"] if usage.reasoning else []
-    found = [("tokens", ", ".join(told))]
+    found = [("tokens", ", ".join(told) if usage.input or usage.output else "unknown")]
     if trials and (usage.input or usage.output):
         found.append(("of each trial", f"{usage.input / trials:,.0f} in, {usage.output / trials:,.0f} out on average"))
     return found + costs.lines(run)

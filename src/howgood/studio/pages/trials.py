@@ -13,7 +13,7 @@ from howgood.report.instances import place
 from howgood.runs.store import SavedRun
 from howgood.studio.filters import ODD, PROPER, Asked, Filter, asked
 from howgood.studio.page import page
-from howgood.studio.trials import Trials
+from howgood.studio.trials import ENDED, Trials
 
 if TYPE_CHECKING:
     from howgood.studio.server import Studio
@@ -55,7 +55,7 @@ def _page(studio: Studio, request: Request, want: Asked) -> Response:
                   "output_tokens", "latency", "cost", *([headline] if headline else [])]  # fmt: skip
         found = trials.page(want.filter, want.sort, want.start, ROWS, wanted)
         counted = _counted(trials, want, len(found.rows), found.more)
-        ended = run.status in ("finished", "incomplete")
+        ended = run.status in ENDED
         outcomes = run.outcomes if ended and run.outcomes else trials.outcomes(Filter())
         groups = trials.groups(MOST_GROUPS)
     ordered = sorted(outcomes.items(), key=lambda one: place(one[0]))
@@ -125,7 +125,7 @@ def _columns(run: SavedRun, headline: str | None, grouped: bool, beside: bool) -
         made.append(Column("prompt", "Tokens in", "number", True))
     if run.usage.output:
         made.append(Column("answer", "Tokens out", "number", True))
-    if (took := costs.took(run, "latency")) is None or took.value:
+    if run.status not in ENDED or ((took := costs.took(run, "latency")) is not None and took.value > 0):
         made.append(Column("latency", "Time", "number", True))
     if run.cost:
         made.append(Column("cost", "Cost", "number", True))
@@ -139,11 +139,11 @@ def _ranges(run: SavedRun, headline: str | None) -> list[Range]:
 
 
 def told(row: dict[str, Any]) -> tuple[str, str]:
-    """What is shown of an answer: what was read from it where that differs from its text, and the text."""
+    """What is shown of an answer: what was read from it, where its text does not begin with that, and the text."""
     text, read = row.get("text"), row.get("answer")
     if row.get("error"):
         return "", row["error"]
-    if read is None or read == text:
+    if read is None or (text or "").startswith(read):
         return "", text or ""
     return read, text or ""
 

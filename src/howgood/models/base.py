@@ -57,7 +57,8 @@ class Model:
     `concurrency` is how many requests in flight the model can make good use of. A request that fails for good raises
     `RequestError`. Loading anything heavy waits until the first request, so that a prompt can be looked at for free.
     `paid` says that its answers cost money, so that none is asked for twice (see `models/cache.py`); `share` is what
-    it takes of its price, also of the user's own one: half in batches.
+    it takes of its price, also of the user's own one: half in batches. `remembers` says that it may keep what it read
+    of a prompt and read only what is new of the next, so that prompts which begin alike are best sent in a row.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Model:
     concurrency: int = 1
     paid: bool = False
     share: float = 1.0
+    remembers: bool = False
 
     def describe(self) -> dict[str, Any]:
         """What identifies the model beyond its name: revision, dtype, prefix token, context length, template digest.

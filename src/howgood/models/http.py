@@ -77,7 +77,7 @@ class HTTPModel(Model):
         self.name, self.server, self.model = name, server, model
         self.dialect: DialectName = server.dialect
         self.concurrency, self.prefix, self.streams = concurrency, prefix, stream
-        self.paid = server.paid
+        self.paid, self.remembers = server.paid, not server.paid  # what costs money is not on a machine of our own
         self.scoring: Scoring = scoring or server.scoring or "echo"
         self.takes = self._takes(sampling, thinks, effort, None if length_field == "auto" else length_field)
         self.capabilities = self._can(chat, completion, logprobs, scoring, images)

@@ -15,6 +15,7 @@ class Wrapper(Model):
         self.model = model
         self.name, self.capabilities = model.name, model.capabilities
         self.concurrency, self.paid, self.share = model.concurrency, model.paid, model.share
+        self.remembers = model.remembers
 
     def describe(self) -> dict[str, Any]:
         return self.model.describe()

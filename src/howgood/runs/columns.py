@@ -325,7 +325,6 @@ def _give_back() -> None:
 
 def write(held: Contents, path: Path) -> None:
     """Write the trials that count as columns (parquet, zstd, in row groups), holding one batch in memory at a time."""
-    import polars as pl
     from polars.io.plugins import register_io_source
 
     def source(

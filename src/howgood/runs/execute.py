@@ -23,6 +23,7 @@ from howgood.runs.budget import Budget, Gate, Kind
 from howgood.runs.columns import Key, key_of, refuse_taken
 from howgood.runs.forecast import Forecast, Pilot, Spent, Work
 from howgood.runs.journal import Journal
+from howgood.runs.lanes import Lanes
 from howgood.runs.plan import Plan, prompt_of
 from howgood.runs.progress import STOPPED, Ending, Progress
 
@@ -90,13 +91,14 @@ class _Engine:
         self.error: Exception | None = None
         self.landed = asyncio.Event()  # set and replaced whenever a trial has come down
         self.early: set[Key] = set()  # trials that were taken out of their turn
-        self.trials = _trials(plan, done, self.early)
+        self.trials = self._followed(_trials(plan, done, self.early))
         self.pilot: Pilot | None = None
         self.typical: dict[Kind, float] = {}
         self.ahead: list[Work] = []  # of these, what is to be run next
-        self.last: Key = -1
+        self.last: Key = -1  # of those that were taken in their turn, or looked at ahead
         self.failures = self.probing = 0
         self.workers = max(1, min(model.concurrency, plan.total - progress.done))
+        self.lanes = Lanes(plan, self.trials, self.workers) if model.remembers else None
         self.patience = max(PATIENCE, 2 * self.workers)
         self.begun = self.finished = time.monotonic()
         self.earlier = progress.seconds
@@ -116,9 +118,9 @@ class _Engine:
         """Whether no further trial is to start."""
         return self.stop.is_set() or self.ending is not None or self.error is not None
 
-    async def _work(self, take: Callable[[], Work | None]) -> None:
-        """Run what `take` gives until it gives nothing more, or the run has ended."""
-        workers = [asyncio.create_task(self._worker(take)) for _ in range(self.workers)]
+    async def _work(self, take: Callable[[int], Work | None]) -> None:
+        """Run what `take` gives each worker until it gives nothing more, or the run has ended."""
+        workers = [asyncio.create_task(self._worker(take, number)) for number in range(self.workers)]
         stopper = asyncio.create_task(_stop_workers(self.stop, workers))
         try:
             await asyncio.wait(workers)
@@ -134,12 +136,12 @@ class _Engine:
             if not task.cancelled() and (error := task.exception()):
                 raise error
 
-    async def _worker(self, take: Callable[[], Work | None]) -> None:
+    async def _worker(self, take: Callable[[int], Work | None], number: int) -> None:
         gate = self.gate
         while not self.over:
             if gate and not await self._admitted(gate):
                 return
-            if (work := take()) is None:
+            if (work := take(number)) is None:
                 return
             if gate:
                 gate.in_flight += 1
@@ -165,13 +167,15 @@ class _Engine:
                     self.landed.set()
                     self.landed = asyncio.Event()
 
-    def _next(self) -> Work | None:
+    def _next(self, worker: int) -> Work | None:
         if self.ahead:
             return self.ahead.pop()
-        work = next(self.trials, None)
-        if work:
+        return self.lanes.take(worker) if self.lanes else next(self.trials, None)
+
+    def _followed(self, trials: Iterator[Work]) -> Iterator[Work]:
+        for work in trials:
             self.last = key_of(work[0], work[2])
-        return work
+            yield work
 
     def look_at_the_clock(self) -> float:
         """The time now, after the seconds of work are counted."""
@@ -242,7 +246,7 @@ class _Engine:
         self.typical = forecast.most(self.plan.request(pilot.chosen[0][1]), self.model)
         self.pilot, chosen = pilot, iter(pilot.chosen)
         before, spent, tokens = progress.done, progress.spent, progress.tokens
-        await self._work(lambda: next(chosen, None))
+        await self._work(lambda _: next(chosen, None))
         if self.over or progress.done >= self.plan.total:
             return
         wall = time.monotonic() - self.begun

@@ -73,6 +73,8 @@ class LlamaCpp(Model):
     Raises `MissingExtra` where llama.cpp is not installed, `ModelError` for a file that is no GGUF file.
     """
 
+    remembers = True
+
     def __init__(
         self,
         name: str,

@@ -1,0 +1,129 @@
+"""The order in which a server that remembers what it has read is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import howgood as hg
+from howgood.calls.generation import Generation
+from howgood.core.errors import RequestError
+from howgood.core.types import Generate, Instance, Prediction, Usage
+from howgood.inputs.base import Inputs
+from howgood.interpret.estimate import Mean
+from howgood.models.base import TRIAL, Capabilities, Model
+from howgood.outputs.match import Match
+from howgood.runs import lanes
+from howgood.runs.forecast import Work
+from howgood.runs.lanes import Lanes
+from howgood.runs.plan import Options, Plan, make_plan
+
+HEADER = "Worked examples on {}: " + 20 * "one, two, three. "
+
+
+def shared(a: str, b: str) -> int:
+    """How many characters two texts begin with alike."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+class Slots(Model):
+    """Answers in `concurrency` slots, each of which remembers the prompt it read last, as llama.cpp's do: a request
+    goes to the free slot whose prompt begins most like its own."""
+
+    name = "slots"
+    capabilities = Capabilities(generate=True, completion=True)
+
+    def __init__(self, concurrency: int, remembers: bool, bad: range = range(0)) -> None:
+        self.concurrency, self.remembers, self.bad = concurrency, remembers, bad
+        self.free = [""] * concurrency
+        self.asked: list[str] = []
+
+    async def generate(self, request: Generate) -> Prediction:
+        prompt = request.prompt
+        assert isinstance(prompt, str)
+        known = max(self.free, key=lambda held: shared(held, prompt))
+        self.free.remove(known)
+        self.asked.append(id := TRIAL.get()[0])
+        await asyncio.sleep(0)
+        self.free.append(prompt)
+        if int(id) in self.bad:
+            raise RequestError("503")
+        cached = shared(known, prompt)
+        return Prediction(text="yes", stop_reason="stop", usage=Usage(len(prompt), 1, cached=cached), cost=0.0)
+
+
+def benchmark(subjects: int, each: int) -> hg.Benchmark:
+    """Questions below the worked examples of their subject, in any order."""
+    items = [
+        Instance(str(i), f"{HEADER.format(i % subjects)}question {i}?", targets=("yes",))
+        for i in range(subjects * each)
+    ]
+    random.Random(0).shuffle(items)
+    return hg.Benchmark(Inputs.of(items), Generation(), Match("normalized"), Mean())
+
+
+def plan_of(asked: hg.Benchmark) -> tuple[Plan, list[Work]]:
+    plan = make_plan(asked, Slots(1, True), {}, Options())
+    return plan, [(index, instance, 0) for index, instance in plan.instances()]
+
+
+def subject(work: Work | None) -> int:
+    assert work is not None
+    return int(work[1].id) % 4
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 16])
+def test_what_begins_alike_is_read_once_a_subject(concurrency: int) -> None:
+    hits = {}
+    for remembers in (False, True):
+        model = Slots(concurrency, remembers)
+        run = hg.run(benchmark(16, 16), model)
+        assert (run.estimate.value, sorted(map(int, model.asked))) == (1.0, list(range(256)))
+        hits[remembers] = run.usage.cached / run.usage.input
+    # Of 16 questions of each subject all but the first, and but one for each end of a lane, are read below its header.
+    assert hits[True] > 0.85 * (1 - (16 + concurrency) / 256)
+    assert hits[True] > hits[False] + (0 if concurrency == 16 else 0.3)
+
+
+def test_each_worker_goes_on_with_its_subject_and_then_takes_from_the_longest_lane() -> None:
+    plan, works = plan_of(benchmark(4, 8))
+    handed = Lanes(plan, iter(works), 4)
+    first = [handed.take(0) for _ in range(8)]
+    assert {subject(work) for work in first} == {0}
+    other = handed.take(1)
+    assert subject(other) == 1
+    stolen = [handed.take(0) for _ in range(4)]  # half of the eight that wait in the lanes of 2 or 3
+    assert len({subject(work) for work in stolen} & {2, 3}) == 1
+    rest = [work for number in range(100) if (work := handed.take(number % 4))]
+    assert sorted(work[0] for work in [*first, other, *stolen, *rest] if work) == sorted(work[0] for work in works)
+    assert handed.take(3) is None
+
+
+def test_no_more_is_looked_at_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, works = plan_of(benchmark(4, 8))
+    pulled: list[int] = []
+
+    def counted() -> Iterator[Work]:
+        for work in works:
+            pulled.append(work[0])
+            yield work
+
+    monkeypatch.setattr(lanes, "LOOK_AHEAD", 10)
+    handed = Lanes(plan, counted(), 2)
+    assert len([handed.take(0) for _ in range(10)]) == len(pulled) == 10
+    monkeypatch.setattr(lanes, "LOOK_AHEAD_TEXT", 1)
+    handed.take(1)
+    assert len(pulled) == 11
+
+
+def test_a_run_that_is_doubted_asks_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "LOOK_AHEAD", 60)
+    model = Slots(4, True, bad=range(64))  # many failures in a row, whatever the order
+    items = [Instance(str(i), f"question {i:03}?", targets=("yes",)) for i in range(200)]
+    run = hg.run(hg.Benchmark(Inputs.of(items), Generation(), Match("normalized"), Mean()), model, folder=tmp_path)
+    assert (run.status, run.outcomes) == ("incomplete", {"failed": 64, "right": 136})
+    assert sorted(map(int, model.asked)) == list(range(200))

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from hostile import CANARY, LABEL, make_hostile, trials
 
+import howgood as hg
 from howgood.studio.pages import PAGES
 from howgood.studio.server import Studio
 
@@ -145,6 +146,22 @@ async def test_no_page_obeys_what_it_shows(browser: Any, hostile: tuple[Path, li
         await context.close()
     assert not wrong, "\n".join(wrong)
     assert seen > 30
+
+
+async def test_no_report_obeys_what_it_shows(browser: Any, hostile: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    written = hg.write_report(*hostile[1], out=tmp_path / "report.html")
+    assert written.stat().st_size < LARGEST
+    wrong: list[str] = []
+    page = await browser.new_page()
+    page.on("dialog", lambda dialog: (wrong.append(f"dialog {dialog.message}"), dialog.dismiss())[1])
+    page.on("console", lambda told: wrong.append(told.text[:300]))
+    page.on(
+        "request", lambda asked: asked.url.startswith(("file:", "data:")) or wrong.append(f"asked {asked.url[:200]}")
+    )
+    await page.goto(written.as_uri())
+    assert not await page.evaluate(f"window.{CANARY}")
+    assert not wrong, "\n".join(wrong)
+    assert "Title <script>" in (await page.locator("body").text_content() or "")
 
 
 async def test_what_was_written_is_there_to_be_read(hostile: tuple[Path, list[Path]]) -> None:

@@ -237,7 +237,12 @@ def _read_parts(written: pl.Series) -> Sequence[Parts]:
     import msgspec
 
     decode = msgspec.json.Decoder(Parts).decode
-    return () if written.null_count() == len(written) else [decode(text) if text else () for text in written]
+    if written.null_count() == len(written):
+        return ()
+    try:
+        return [decode(text) if text else () for text in written]
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise DataError(f"what was judged apart (the column 'parts') cannot be read: {error}") from error
 
 
 def _taken(labels: list[str | None], rows: Ints) -> list[str | None]:

@@ -33,6 +33,7 @@ ORDER: tuple[Outcome, ...] = (
 SAMPLE = {"right": 10, "scored": 10}
 SAMPLE_OTHERS = 20
 """How many trials of an outcome a page shows."""
+MOST_CHOICES = 60
 
 
 class Choice(Struct, frozen=True):
@@ -50,7 +51,7 @@ class Choice(Struct, frozen=True):
 class Shot(Struct, frozen=True):
     """A trial as it is shown. `question` is the instance's own text, `turns` the prompt as (role, text), one of role ""
     for raw text; `facts` are small things worth a line; an ARC instance has a `task`, its target and its attempts as
-    grids."""
+    grids. Of very many choices only some are there, so many were left out."""
 
     id: str
     epoch: int
@@ -72,6 +73,7 @@ class Shot(Struct, frozen=True):
     target_grid: Grid | None
     attempt_grids: tuple[Grid | None, ...]
     verdicts: tuple[Verdict, ...] = ()
+    choices_left_out: int = 0
 
     @property
     def read_apart(self) -> bool:
@@ -123,6 +125,8 @@ def right_answers(instance: Instance) -> tuple[str, ...]:
 def shot(row: Row, names: list[str]) -> Shot:
     """What is to be seen of one trial; `names` are the score columns, the headline first."""
     task = read_task(row.get("metadata"))
+    every = choices(row, names)
+    shown = _few(every)
     targets, attempts = tuple(row.get("targets") or ()), tuple(row.get("attempts") or ())
     written = attempts or ((row["text"],) if row.get("text") is not None else ())
     return Shot(
@@ -139,14 +143,21 @@ def shot(row: Row, names: list[str]) -> Shot:
         reasoning=row.get("reasoning"),
         explanation=row.get("explanation"),
         error=row.get("error"),
-        choices=choices(row, names),
+        choices=shown,
         scores={name: row[name] for name in names if row.get(name) is not None},
         facts=tuple(_facts(row)),
         task=task,
         target_grid=read_grid(targets[0]) if task and targets else None,
         attempt_grids=tuple(read_grid(text) for text in written) if task else (),
         verdicts=verdicts(row),
+        choices_left_out=len(every) - len(shown),
     )
+
+
+def _few(every: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """The choices that are shown: of very many the first, and those that are right or were picked."""
+    rest = [choice for choice in every[MOST_CHOICES:] if choice.right or choice.picked]
+    return (*every[:MOST_CHOICES], *rest[:MOST_CHOICES])
 
 
 def verdicts(row: Row) -> tuple[Verdict, ...]:

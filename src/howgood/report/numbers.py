@@ -7,7 +7,6 @@ import math
 from howgood.core.types import Estimate
 from howgood.interpret.statistics import UNBOUNDED
 
-
 LARGEST_WRITTEN = 1e12
 """From here on a number is written with its power of ten."""
 

@@ -49,7 +49,8 @@ def instance_view(row: dict[str, Any]) -> RenderableType:
     if item.task:
         parts.append(section("Grids", _task(item)))
     if item.choices:
-        parts.append(section("Choices", _choices(item.choices)))
+        more = [Text(f"{item.choices_left_out:,} more choices are not shown", "dim")] if item.choices_left_out else []
+        parts.append(section("Choices", _choices(item.choices), *more))
     elif item.targets and not item.task:
         parts.append(section("Target", *(_long(target) for target in item.targets)))
     parts += _answer(item)

@@ -40,7 +40,6 @@ LONGEST = 40_000
 """Characters of a text on the page; the whole of it is one link away."""
 TOKENS = 1_500
 """Tokens of an answer that are coloured."""
-CHOICES = 60
 TURNS = 60
 GRIDS = 20
 TARGETS = 10
@@ -78,8 +77,6 @@ class Answer(Struct, frozen=True):
     index: int
     own: bool
     said: Said | None
-    choices: tuple[Choice, ...]
-    choices_left_out: int
     tokens: tuple[surprise.Spelled, ...]
     tokens_left_out: int
     scored: tuple[tuple[str, tuple[surprise.Spelled, ...]], ...]
@@ -238,18 +235,15 @@ def _answer(run: SavedRun, row: Row, own: Answer | None, renders: _Renderer) -> 
             )
         said = renders.said(told.text, place_of(told.answer, told.text), change)
     tokens = row.get("answer_tokens") or ()
-    shown = _choices(told.choices)
     return Answer(
         run=run,
         shot=told,
         index=row["index"],
         own=own is None,
         said=said,
-        choices=shown,
-        choices_left_out=len(told.choices) - len(shown),
         tokens=tuple(surprise.token(one["text"], one["logprob"]) for one in tokens[:TOKENS]),
         tokens_left_out=max(0, len(tokens) - TOKENS),
-        scored=_scored(row, shown),
+        scored=_scored(row, told.choices),
         rules=() if own is None else _different(own.run, run),
         far=far,
         parts=_parts(row),
@@ -260,11 +254,6 @@ def _different(first: SavedRun, second: SavedRun) -> tuple[str, ...]:
     if first.rules.hash == second.rules.hash:
         return ()
     return tuple(name for name, _, _ in first.rules.differences(second.rules) if not name.startswith("data.files"))[:6]
-
-
-def _choices(found: Sequence[Choice]) -> tuple[Choice, ...]:
-    """The choices that are shown: of very many the first, and those that are right or were picked."""
-    return (*found[:CHOICES], *[one for one in found[CHOICES:] if one.right or one.picked][:CHOICES])
 
 
 def _scored(row: Row, shown: Sequence[Choice]) -> tuple[tuple[str, tuple[surprise.Spelled, ...]], ...]:

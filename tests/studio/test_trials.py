@@ -157,6 +157,17 @@ def test_filters_keep_what_they_say(run: SavedRun, wanted: Filter, meets: Any) -
         assert sum(counted.values()) == len(right)
 
 
+def test_the_nearest_trial_is_found_however_far_it_is(run: SavedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("howgood.studio.trials.NEAR", 2)
+    right = ordered([one for one in ALL if one.score.outcome == "partial"], "index")
+    for sort, keys in (("index", right), ("-index", sorted(right, key=lambda key: (-key[0], key[1])))):
+        with Trials(run) as trials:
+            for place, key in enumerate(keys):
+                found = trials.neighbours(Filter(outcome=("partial",)), sort, *key)
+                assert found.before == (keys[place - 1] if place else None)
+                assert found.after == (keys[place + 1] if place + 1 < len(keys) else None)
+
+
 def test_another_run_stands_beside(run: SavedRun, runs: Path) -> None:
     others = [trial(i, 1) for i in range(70)]
     other = make(runs, others)

@@ -37,6 +37,8 @@ MEMORY = "512MB"
 """What a query may take; one that needs more fails and says so."""
 LONGEST = 2_000
 """Characters of a text in a page's cell."""
+NEAR = 20_000
+"""Places of instances among which the trial before or after one is looked for first."""
 SELDOM = 20
 """A journal is read again after this many times what reading it took."""
 SQL_TYPES = {"String": "varchar", "Int32": "integer", "Int64": "bigint", "Float64": "double", "Boolean": "boolean"}
@@ -249,12 +251,17 @@ class Trials:
             met.add(f"{by} {past} ? or ({by} = ? and ({tie})){last}", x, x, index, index, epoch)
         way = "desc" if falling == (step > 0) else ""
         nulls, turn = ("last", "") if step > 0 else ("first", "desc")
-        found = self.ask(
-            f'select t."index", t.epoch from {self._tables(asked)} where {met.sql} '
-            f'order by {by} {way} nulls {nulls}, t."index" {turn}, t.epoch {turn} limit 1',
-            *met.values,
-        )
-        return (found[0]["index"], found[0]["epoch"]) if found else None
+        # In the table's own order the nearest is most often near, and a search of all texts before it is spared.
+        spans = [f"{by} between {index - NEAR:d} and {index + NEAR:d}"] if by == 't."index"' else []
+        for span in [*spans, "true"]:
+            found = self.ask(
+                f'select t."index", t.epoch from {self._tables(asked)} where {span} and {met.sql} '
+                f'order by {by} {way} nulls {nulls}, t."index" {turn}, t.epoch {turn} limit 1',
+                *met.values,
+            )
+            if found:
+                return found[0]["index"], found[0]["epoch"]
+        return None
 
 
 def row(run: SavedRun, index: int, epoch: int) -> Row | None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -19,13 +17,10 @@ import howgood as hg
 from howgood.studio.pages import PAGES
 from howgood.studio.server import Studio
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+pytestmark = [pytest.mark.xdist_group("studio-hostile")]
 LARGEST = 3_000_000
 """Characters that a page may have, whatever is in the runs."""
-SLOWEST = 8.0
+SLOWEST = 15.0
 """Seconds that a page may take, on a machine that does other things too."""
 ENDLESS = {"/runs/live"}
 
@@ -34,19 +29,6 @@ ENDLESS = {"/runs/live"}
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
     folder = tmp_path_factory.mktemp("hostile")
     return folder, make_hostile(folder)
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Any]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
-    from playwright.async_api import async_playwright
-
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield started
-        await started.close()
 
 
 def addresses(runs: list[Path]) -> dict[str, list[str]]:

@@ -279,3 +279,34 @@ async def test_what_is_not_there_is_said(runs: Path, visitor: Visitor) -> None:
         assert "no such" in await visitor.get(f"/runs/{run.path.name}/trials/{place}", 404)
     await visitor.get("/runs/nothing/trials/0.0", 404)
     await visitor.get(address(run, query="?sort=nothing"), 400)
+
+
+async def test_texts_are_turned_and_notes_made_by_keys(runs: Path, visitor: Visitor, browser: Any) -> None:
+    run = make_run(runs, "reference/constant,text=**nine** eggs", "quickstart-word-problems", limit=2)
+    make_run(runs, "reference/constant,text=**ten** eggs", "quickstart-word-problems", limit=2)
+    page = await browser.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda told: wrong.append(told.text))
+    await page.goto(visitor.studio.url + address(run))
+    seen = []
+    for key in ("r", "r", "d", "d", "d"):
+        await page.keyboard.press(key)
+        seen.append(await page.locator(".own .views > *:visible").evaluate("(one) => one.className"))
+    assert seen == ["raw", "rendered", "raw", "rendered", "raw"]  # this run's own answer is no change of itself
+    assert await page.locator("ins:visible").all_inner_texts() == ["ten"]
+    await page.keyboard.press("ArrowRight")
+    await page.wait_for_url(f"**{address(run, 1)}")
+    assert await page.locator("ins:visible").all_inner_texts() == ["ten"]  # as it was looked at before
+    await page.keyboard.press("f")
+    assert await page.evaluate("document.activeElement.name") == "author"
+    await page.keyboard.type("ada")
+    await page.locator("h1").click()
+    await page.keyboard.press("f")
+    await page.get_by_text("⚑ flagged by ada").wait_for()
+    await page.keyboard.press("c")
+    await page.keyboard.type("eggs <b>")
+    await page.get_by_role("button", name="Comment").click()
+    await page.get_by_text("ada said eggs <b>").wait_for()
+    assert [(note.kind, note.text) for note in hg.notes(run)] == [("flag", ""), ("comment", "eggs <b>")]
+    assert wrong == []

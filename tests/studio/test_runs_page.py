@@ -59,6 +59,8 @@ async def test_a_run_that_is_removed_is_gone_and_a_new_one_is_there(visitor: Vis
     assert run.id not in await visitor.get("/")
     (runs / "broken").mkdir()
     (runs / "broken" / "run.json").write_text('{"id": ')
+    (runs / "broken-too").mkdir()
+    (runs / "broken-too" / "run.json").write_bytes(b'{"id": "\xff"}')  # no UTF-8
     other = make_run(runs, limit=2)
     page = await visitor.get("/")
     assert other.id in page
@@ -171,6 +173,7 @@ def test_tags_are_words_beside_the_run(runs: Path) -> None:
             write_tags(run.path, [wrong])
     with pytest.raises(HowgoodError, match="at most 20 tags, not 21"):
         write_tags(run.path, [str(i) for i in range(21)])
-    (run.path / "tags.json").write_text("{")
-    with pytest.raises(HowgoodError, match="mend or remove it"):
-        read_tags(run.path)
+    for broken in (b"{", b'["\xff"]'):
+        (run.path / "tags.json").write_bytes(broken)
+        with pytest.raises(HowgoodError, match="mend or remove it"):
+            read_tags(run.path)

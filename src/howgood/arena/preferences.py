@@ -85,7 +85,7 @@ def read(folder: Path) -> list[Preference]:
     for line in content.splitlines():
         try:
             one = decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             print(f"howgood: a line of {folder / FILE} is no preference and is passed over", file=sys.stderr)
             continue
         found[one.id] = one

@@ -69,7 +69,7 @@ def read(path: str | Path) -> ItemFile:
         raise DataError(f"{path} has more than {BYTES:,} bytes; it is no file of items")
     try:
         found = msgspec.json.decode(content, type=ItemFile)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(
             f"{path} is no file of items ({one_line(str(error))}); `howgood irt RUN... -o` makes one"
         ) from None

@@ -217,7 +217,7 @@ def contents(folder: Path) -> Contents:
         for offset, line in journal.lines(path):
             try:
                 head = decode(line)
-            except (msgspec.DecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
             keys.append(key_of(head.index, head.epoch))
             places.append(number << 48 | offset)
@@ -258,7 +258,7 @@ def written(held: Contents) -> Iterator[tuple[Trial, bool]]:
                 following = next(counting, None)
             try:
                 trial = decode(line)
-            except (msgspec.DecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
             yield trial, counts
 

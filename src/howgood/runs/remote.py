@@ -96,7 +96,7 @@ class Mirror:
         (target.parent / SEEN).write_bytes(msgspec.json.encode({**seen, file: stamp}))
 
     def _seen(self, run: str) -> dict[str, Any]:
-        with contextlib.suppress(OSError, msgspec.DecodeError, RecursionError):
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return msgspec.json.decode((self.path / run / SEEN).read_bytes(), type=dict[str, Any])
         return {}
 

@@ -155,7 +155,7 @@ def load(name: str | Path, root: Path | None = None) -> SavedRun:
         path = _find(str(name), root or runs_folder())
     try:
         run = msgspec.json.decode((path / "run.json").read_bytes(), type=Run)
-    except (msgspec.DecodeError, OSError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
         raise HowgoodError(f"{path / 'run.json'} cannot be read as a run: {error}") from error
     return SavedRun(**msgspec.structs.asdict(run), path=path)
 

@@ -22,7 +22,7 @@ def read_tags(folder: Path) -> tuple[str, ...]:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=tuple[str, ...])
     except FileNotFoundError:
         return ()
-    except (OSError, msgspec.DecodeError, RecursionError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HowgoodError(f"{folder / FILE} cannot be read as a list of tags: {error}; mend or remove it") from error
 
 

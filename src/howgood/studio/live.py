@@ -70,9 +70,8 @@ class Watch:
         self._seen.append((now, done))
         while len(self._seen) > 2 and now - self._seen[0][0] > WINDOW:
             self._seen.popleft()
-        (then, before), elapsed = self._seen[0], now - self._seen[0][0]
-        rate = (done - before) / elapsed if elapsed > 0.5 else 0.0
-        del then
+        then, before = self._seen[0]
+        rate = (done - before) / (now - then) if now - then > 0.5 else 0.0
         known = [cost for cost in self._costs.values() if cost is not None]
         cost = sum(known) if len(known) == done else None
         return Standing(
@@ -103,7 +102,7 @@ class Watch:
         for line in content[:whole].splitlines():
             try:
                 told = decode(line)
-            except (msgspec.DecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
             key = told.index, told.epoch
             self._costs[key] = told.prediction.cost if told.prediction.error is None else told.prediction.cost or 0.0

@@ -39,7 +39,7 @@ def as_prompt(written: str) -> Prompt:
     if written.startswith('[{"role":'):
         try:
             return msgspec.json.decode(written, type=tuple[Message, ...])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             pass
     return written
 

@@ -235,6 +235,7 @@ def test_a_set_of_prompts(text: str, found: list[str]) -> None:
         ('{"prompt": 1}', "Line 1 is no JSON object with a text as its `prompt`."),
         ("x\n" * (MOST_PROMPTS + 1), "A set has at most 500 prompts, and these are 501."),
         ("x\n" + "y" * 8_001, "Prompt 2 has more than 8,000 characters."),
+        ("y" * 200_000 + "\nprompt", "Prompt 1 has more than 8,000 characters."),  # too long for a field of CSV
     ],
 )
 def test_a_set_that_is_none(text: str, said: str) -> None:

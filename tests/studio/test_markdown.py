@@ -114,6 +114,8 @@ def test_a_formula_cannot_be_wider_than_its_place() -> None:
         "# a\n" + "- " * 9_000 + "deep",
         "# a\n" + "".join(" " * i + "- a\n" for i in range(190)),
         "# a\n" + "[" * 10_000,
+        "[" * 20_000,
+        "[a" * 10_000,
         "# a\n" + "[a](b " * 3_000,
         "# a\n" + "*a **a " * 2_500,
         "# a\n" + "![a" * 5_000,

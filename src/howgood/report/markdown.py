@@ -72,7 +72,8 @@ ATTRIBUTES = {
 def render(text: str) -> Markup | None:
     """A text's Markdown and LaTeX as HTML; None where it has none or is too long, so that it is shown as it is. Raises
     `MissingExtra` without markdown-it-py, latex2mathml and nh3."""
-    if len(text) > LONGEST or not MARKED.search(text) or len(MARKS.findall(text)) > CROWDED:
+    # `MARKED` may look from each mark to the end of its line, so they are counted first.
+    if len(text) > LONGEST or len(MARKS.findall(text)) > CROWDED or not MARKED.search(text):
         return None
     try:
         import nh3

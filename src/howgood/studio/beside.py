@@ -28,6 +28,8 @@ from howgood.web.guard import Refused
 LONGEST_PROMPT = 8_000
 """Characters."""
 MOST_PROMPTS = 500
+LONGEST_HEADER = 10_000
+"""Characters of the names of a CSV file's columns."""
 MOST_SYSTEMS = 4
 MOST_AT_ONCE = 4
 """Prompts that may be under way at a time."""
@@ -181,7 +183,7 @@ def prompts_of(text: str) -> list[str]:
     lines = [line for line in text.splitlines() if line.strip()]
     if lines and lines[0].lstrip().startswith("{"):
         found = [_prompt(line, number) for number, line in enumerate(lines, 1)]
-    elif len(lines) > 1 and "prompt" in (header := next(csv.reader(lines[:1]))):
+    elif len(lines) > 1 and len(lines[0]) <= LONGEST_HEADER and "prompt" in (header := next(csv.reader(lines[:1]))):
         place = header.index("prompt")
         try:
             rows = list(csv.reader(io.StringIO(text.strip("\r\n"))))[1:]

@@ -12,10 +12,10 @@ import pytest
 import howgood as hg
 from howgood.calls.generation import Generation
 from howgood.core.errors import RequestError
-from howgood.core.types import Generate, Instance, Prediction, Usage
+from howgood.core.types import Generate, Instance, Prediction, Request, Usage
 from howgood.inputs.base import Inputs
 from howgood.interpret.estimate import Mean
-from howgood.models.base import TRIAL, Capabilities, Model
+from howgood.models.base import LANE, TRIAL, Capabilities, Model
 from howgood.outputs.match import Match
 from howgood.runs import lanes
 from howgood.runs.forecast import Work
@@ -39,8 +39,12 @@ class Slots(Model):
 
     def __init__(self, concurrency: int, remembers: bool, bad: range = range(0)) -> None:
         self.concurrency, self.remembers, self.bad = concurrency, remembers, bad
+        self.lanes_used: set[int] = set()
         self.free = [""] * concurrency
         self.asked: list[str] = []
+
+    def lanes(self, request: Request) -> int:
+        return self.concurrency if self.remembers else 0
 
     async def generate(self, request: Generate) -> Prediction:
         prompt = request.prompt
@@ -48,6 +52,7 @@ class Slots(Model):
         known = max(self.free, key=lambda held: shared(held, prompt))
         self.free.remove(known)
         self.asked.append(id := TRIAL.get()[0])
+        self.lanes_used.add(LANE.get())
         await asyncio.sleep(0)
         self.free.append(prompt)
         if int(id) in self.bad:
@@ -83,6 +88,7 @@ def test_what_begins_alike_is_read_once_a_subject(concurrency: int) -> None:
         model = Slots(concurrency, remembers)
         run = hg.run(benchmark(16, 16), model)
         assert (run.estimate.value, sorted(map(int, model.asked))) == (1.0, list(range(256)))
+        assert model.lanes_used == set(range(concurrency))
         hits[remembers] = run.usage.cached / run.usage.input
     # Of 16 questions of each subject all but the first, and but one for each end of a lane, are read below its header.
     assert hits[True] > 0.85 * (1 - (16 + concurrency) / 256)

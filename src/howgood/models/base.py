@@ -15,6 +15,8 @@ TRIAL: ContextVar[tuple[str, int]] = ContextVar("TRIAL")
 """The trial a request belongs to, as (instance id, epoch from 0); set by the engine, unset outside a run. Only a model
 that looks its answers up may read it: what a model says depends on the request alone."""
 
+LANE: ContextVar[int] = ContextVar("LANE")
+"""Which of a model's lanes a request is in (see `Model.lanes`); set by the engine, unset outside a run."""
 
 THINKING = ("<think>", "</think>")
 """How models that think in their text mark where that begins and ends (DeepSeek-R1, Qwen3)."""
@@ -57,8 +59,7 @@ class Model:
     `concurrency` is how many requests in flight the model can make good use of. A request that fails for good raises
     `RequestError`. Loading anything heavy waits until the first request, so that a prompt can be looked at for free.
     `paid` says that its answers cost money, so that none is asked for twice (see `models/cache.py`); `share` is what
-    it takes of its price, also of the user's own one: half in batches. `remembers` says that it may keep what it read
-    of a prompt and read only what is new of the next, so that prompts which begin alike are best sent in a row.
+    it takes of its price, also of the user's own one: half in batches.
     """
 
     name: str
@@ -66,7 +67,6 @@ class Model:
     concurrency: int = 1
     paid: bool = False
     share: float = 1.0
-    remembers: bool = False
 
     def describe(self) -> dict[str, Any]:
         """What identifies the model beyond its name: revision, dtype, prefix token, context length, template digest.
@@ -81,6 +81,11 @@ class Model:
 
     def check_request(self, request: Generate) -> None:
         """Raises `Unsupported` for a request that could not be sent, as far as that can be known here."""
+
+    def lanes(self, request: Request) -> int:
+        """How many requests like this one are read side by side, each best after one that begins like it, since what
+        was read is remembered; 0 where the order is all the same."""
+        return 0
 
     async def generate(self, request: Generate) -> Prediction:
         raise Unsupported(f"{self.name} cannot generate text")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from howgood.core.errors import HowgoodError, MissingExtra, Unsupported
-from howgood.core.types import Generate, Loglikelihood, Prediction, Prompt, Rolling
+from howgood.core.types import Generate, Loglikelihood, Prediction, Prompt, Request, Rolling
 from howgood.models.base import Capabilities, Echo
 from howgood.models.huggingface import HuggingFaceModel
 from howgood.models.llamacpp import LlamaCpp, is_installed
@@ -103,6 +103,10 @@ class GGUFModel(HuggingFaceModel):
 
     def render(self, prompt: Prompt) -> str:
         return super().render(prompt) if self.engine == "transformers" else self.writer.render(prompt)
+
+    def lanes(self, request: Request) -> int:
+        writes = self.engine == "llamacpp" and isinstance(request, Generate)
+        return self.writer.lanes(request) if writes else super().lanes(request)
 
     async def generate(self, request: Generate) -> Prediction:
         if self.engine == "transformers":

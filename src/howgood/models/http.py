@@ -15,7 +15,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from howgood.core.errors import ModelError, RequestError, Unsupported
-from howgood.core.types import Generate, Likelihood, Loglikelihood, Prediction, Rolling, Token, Usage
+from howgood.core.types import Generate, Likelihood, Loglikelihood, Prediction, Request, Rolling, Token, Usage
 from howgood.models import prices
 from howgood.models.base import Capabilities, Echo, Model, text_of
 from howgood.models.dialects import LengthField, Takes, ThinkingForm, echo, has_images, is_json, prompt_logprobs
@@ -77,7 +77,7 @@ class HTTPModel(Model):
         self.name, self.server, self.model = name, server, model
         self.dialect: DialectName = server.dialect
         self.concurrency, self.prefix, self.streams = concurrency, prefix, stream
-        self.paid, self.remembers = server.paid, not server.paid  # what costs money is not on a machine of our own
+        self.paid = server.paid
         self.scoring: Scoring = scoring or server.scoring or "echo"
         self.takes = self._takes(sampling, thinks, effort, None if length_field == "auto" else length_field)
         self.capabilities = self._can(chat, completion, logprobs, scoring, images)
@@ -146,6 +146,9 @@ class HTTPModel(Model):
         if self.capabilities.loglikelihood:
             told |= {"scoring": self.scoring, "prefix": self.prefix}
         return told
+
+    def lanes(self, request: Request) -> int:
+        return 0 if self.paid else self.concurrency  # what costs money is no single server
 
     def price(self, usage: Usage) -> float | None:
         return prices.cost(self.model, self.server.provider, usage)

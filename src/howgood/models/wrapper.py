@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from howgood.core.types import Generate, Prediction, Prompt, Usage
+from howgood.core.types import Generate, Prediction, Prompt, Request, Usage
 from howgood.models.base import Echo, Model
 
 
@@ -15,7 +15,6 @@ class Wrapper(Model):
         self.model = model
         self.name, self.capabilities = model.name, model.capabilities
         self.concurrency, self.paid, self.share = model.concurrency, model.paid, model.share
-        self.remembers = model.remembers
 
     def describe(self) -> dict[str, Any]:
         return self.model.describe()
@@ -25,6 +24,9 @@ class Wrapper(Model):
 
     def price(self, usage: Usage) -> float | None:
         return self.model.price(usage)
+
+    def lanes(self, request: Request) -> int:
+        return self.model.lanes(request)
 
     def check_request(self, request: Generate) -> None:
         self.model.check_request(request)

@@ -15,7 +15,7 @@ from howgood.calls.base import opened
 from howgood.core.errors import HowgoodError, RequestError, Unsupported
 from howgood.core.types import NOT_JUDGED, Image, Instance, Message, Paid, Prediction, Score, Trial
 from howgood.models import prices
-from howgood.models.base import THINKING, TRIAL, Model, split_thinking
+from howgood.models.base import LANE, THINKING, TRIAL, Model, split_thinking
 from howgood.models.prices import OwnPrice
 from howgood.outputs.base import judged, present
 from howgood.runs import forecast
@@ -98,7 +98,7 @@ class _Engine:
         self.last: Key = -1  # of those that were taken in their turn, or looked at ahead
         self.failures = self.probing = 0
         self.workers = max(1, min(model.concurrency, plan.total - progress.done))
-        self.lanes = Lanes(plan, self.trials, self.workers) if model.remembers else None
+        self.lanes = self._laid_out()
         self.patience = max(PATIENCE, 2 * self.workers)
         self.begun = self.finished = time.monotonic()
         self.earlier = progress.seconds
@@ -138,6 +138,7 @@ class _Engine:
 
     async def _worker(self, take: Callable[[int], Work | None], number: int) -> None:
         gate = self.gate
+        LANE.set(number)
         while not self.over:
             if gate and not await self._admitted(gate):
                 return
@@ -166,6 +167,15 @@ class _Engine:
                     gate.in_flight -= 1
                     self.landed.set()
                     self.landed = asyncio.Event()
+
+    def _laid_out(self) -> Lanes | None:
+        """The trials in the model's lanes, with a worker for each; None where it has none."""
+        first = next(self.plan.instances(), None)
+        lanes = self.model.lanes(self.plan.request(first[1])) if first else 0
+        if not lanes:
+            return None
+        self.workers = min(self.workers, lanes)
+        return Lanes(self.plan, self.trials, self.workers)
 
     def _next(self, worker: int) -> Work | None:
         if self.ahead:

@@ -26,8 +26,8 @@ from msgspec.structs import replace
 
 from howgood.core.errors import MissingExtra, ModelError, RequestError
 from howgood.core.text import digest
-from howgood.core.types import Generate, Prediction, Prompt
-from howgood.models.base import THINKING, Capabilities, Model
+from howgood.core.types import Generate, Prediction, Prompt, Request
+from howgood.models.base import LANE, THINKING, Capabilities, Model
 from howgood.models.embedded import sha256
 from howgood.models.http import HTTPModel
 from howgood.models.llamacpp import thinking
@@ -72,8 +72,6 @@ class LlamaCpp(Model):
     Processes start with the first request that needs them. Sampling is by temperature, then top_p, and nothing else.
     Raises `MissingExtra` where llama.cpp is not installed, `ModelError` for a file that is no GGUF file.
     """
-
-    remembers = True
 
     def __init__(
         self,
@@ -144,6 +142,9 @@ class LlamaCpp(Model):
         _, body = worker.http.encode(Generate(prompt))
         return str(worker.process.ask("/apply-template", {"messages": body["messages"]})["prompt"])
 
+    def lanes(self, request: Request) -> int:
+        return self.slots
+
     async def generate(self, request: Generate) -> Prediction:
         await self._ready()
         with self._worker() as worker:
@@ -208,9 +209,12 @@ class LlamaCpp(Model):
 
     @contextmanager
     def _worker(self) -> Iterator[Worker]:
-        """The worker with the least to do. What goes wrong in a request is told in words that fit a model on this
+        """The worker of the request's lane, which remembers the one before it; without a lane, or where it has no place
+        free, the one with the least to do. What goes wrong in a request is told in words that fit a model on this
         machine."""
-        worker = min(self._workers, key=lambda worker: worker.busy)
+        worker = self._workers[LANE.get(0) % len(self._workers)]
+        if LANE.get(None) is None or worker.busy >= worker.http.concurrency:
+            worker = min(self._workers, key=lambda worker: worker.busy)
         worker.busy += 1
         try:
             yield worker

@@ -69,9 +69,14 @@ class Library:
         run = now.run if now is not None else next((run for run in self.runs() if run.path.name == name), None)
         if run is None:
             raise Refused(404, "There is no such run. It may have been moved or removed.")
-        if mirror := self._mirror(run):
-            mirror.fetch(name)
+        self.fetch(run)
         return run
+
+    def fetch(self, run: SavedRun) -> None:
+        """Copy what is not here of a run that is kept elsewhere, of which `runs` knows the record alone. Raises
+        `HowgoodError`."""
+        if mirror := self._mirror(run):
+            mirror.fetch(run.path.name)
 
     def to_write(self, name: str) -> SavedRun:
         """The run of this id, beside which something is to be kept. Raises `Refused`: 404, or 409 for a copy of a run

@@ -22,6 +22,7 @@ from howgood.interpret.leaderboard import Drawn, Standing, standings
 from howgood.report import charts, comparisons, costs
 from howgood.runs import store
 from howgood.runs.store import SavedRun
+from howgood.studio.library import Library
 from howgood.studio.page import page
 from howgood.studio.pages.compare import MOST, Stamp, stamp
 from howgood.web.guard import Refused
@@ -102,7 +103,7 @@ def _page(studio: Studio, request: Request, asked: Asked) -> Response:
     chosen = [studio.library.run(name) for name in dict.fromkeys(asked.run)] or studio.library.runs()
     told = [run for run in chosen if run.estimates and run.status in ("finished", "incomplete")]
     found, older = newest(told)
-    columns = weighed(found, asked.weights)
+    columns = weighed(studio.library, found, asked.weights)
     shown = columns[:MOST_COLUMNS]
     rows = table(shown)
     return page(
@@ -134,7 +135,7 @@ def newest(runs: Sequence[SavedRun]) -> tuple[dict[str, dict[str, SavedRun]], in
     return found, older
 
 
-def weighed(found: dict[str, dict[str, SavedRun]], weights: dict[str, float]) -> list[Column]:
+def weighed(library: Library, found: dict[str, dict[str, SavedRun]], weights: dict[str, float]) -> list[Column]:
     """The columns, the benchmarks that most systems have first, and of each the rules that most have. Where no weight
     is given, the benchmarks that most systems have count alike, and others nothing."""
     order = sorted(found, key=lambda key: -len(found[key]))
@@ -147,7 +148,7 @@ def weighed(found: dict[str, dict[str, SavedRun]], weights: dict[str, float]) ->
     for key in order:
         runs = found[key]
         weight = _weight(key, weights, key in counting and len(runs) == most)
-        drawn, problem = _drawn([*runs.values()], bool(weight))
+        drawn, problem = _drawn(library, [*runs.values()], bool(weight))
         columns.append(
             Column(
                 hash=key,
@@ -177,13 +178,15 @@ def _benchmark(runs: dict[str, SavedRun]) -> str:
     return next(iter(runs.values())).rules.benchmark
 
 
-def _drawn(runs: Sequence[SavedRun], counts: bool) -> tuple[Drawn | None, str]:
+def _drawn(library: Library, runs: Sequence[SavedRun], counts: bool) -> tuple[Drawn | None, str]:
     """A column's draws, or why there can be none. One that neither ranks anybody nor `counts` is not read."""
     if not all(map(leaderboard.can_be_weighed, runs)):
         return None, leaderboard.NO_SHARE
     if len(runs) < 2 and not counts:
         return None, ""
     try:
+        for run in runs:
+            library.fetch(run)
         return _kept(tuple(stamp(run) for run in runs)), ""
     except Refused:
         return None, "a run of it was just removed"

@@ -9,6 +9,8 @@ import pytest
 from studio_visitor import Visitor, make_run
 
 from howgood.core.errors import ModelError
+from howgood.runs import labels
+from howgood.runs.store import SavedRun
 from howgood.studio.server import Studio
 
 TOKEN = "a-token-of-some-length"
@@ -66,6 +68,32 @@ async def test_a_query_that_makes_no_sense_is_told(visitor: Visitor) -> None:
     told = await visitor.get("/?start=many", status=400)
     assert "cannot be shown" in told
     await visitor.get("/?start=-1", status=400)
+
+
+async def test_a_file_that_cannot_be_read_is_told(
+    visitor: Visitor, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(run: SavedRun) -> list[labels.Label]:
+        raise PermissionError(13, "Permission denied", str(run.path / labels.FILE))
+
+    run = make_run(runs, model="reference/echo", limit=2)
+    monkeypatch.setattr(labels, "read", read)
+    page = await visitor.get(f"/runs/{run.id}/labels", status=409)
+    assert "What this page needs cannot be read now" in page
+    assert "labels.jsonl: Permission denied" in page
+
+
+async def test_two_studios_on_one_host_do_not_put_each_other_out(runs: Path) -> None:
+    run = make_run(runs, limit=2)
+    async with Studio([runs]) as first, Studio([runs]) as second, Visitor(first) as visitor:
+        page = await visitor.get("/")
+        visitor.studio = second
+        await visitor.get("/")
+        csrf = page.split('<meta name="csrf" content="')[1].split('"')[0]
+        written = {"Origin": first.url, "X-CSRF": csrf}
+        address = f"{first.url}/runs/{run.id}/tags"
+        async with visitor._session.post(address, json={"tags": ["kept"]}, headers=written) as response:
+            assert await response.json() == {"tags": ["kept"]}
 
 
 async def test_strangers_need_a_token(runs: Path) -> None:

@@ -36,7 +36,6 @@ try:
 except ImportError:
     raise MissingExtra("the studio", "studio") from None
 
-COOKIE = "howgood_studio"
 SHORTEST_TOKEN = 16
 READERS = 4
 """Threads that read runs for pages."""
@@ -79,6 +78,11 @@ class Studio:
     @property
     def url(self) -> str:
         return self._served.url
+
+    @property
+    def _cookie(self) -> str:
+        """The cookie's name: browsers keep one jar for all ports of a host, where there may be several studios."""
+        return f"howgood_studio_{self._served.port}"
 
     async def start(self) -> None:
         """Listen. Raises `ModelError` where the port cannot be had."""
@@ -136,9 +140,12 @@ class Studio:
                 response = self._told(request, 400, f"This address asks for what cannot be shown: {error}.")
             except HowgoodError as error:
                 response = self._told(request, 409, str(error))
+            except OSError as error:  # a file of a run that may not be read, or was just removed
+                what = f" ({error.filename}: {error.strerror})" if error.filename else ""
+                response = self._told(request, 409, f"What this page needs cannot be read now{what}.")
             for name, value in headers(request.state.nonce, "'self'").items():
                 response.headers.setdefault(name, value)
-            if request.state.visitor.cookie != request.cookies.get(COOKIE):
+            if request.state.visitor.cookie != request.cookies.get(self._cookie):
                 self._remember(request, response)
             return response
 
@@ -148,7 +155,7 @@ class Studio:
         """The visitor, a new one where a page is asked for the first time. Raises `Refused`."""
         if self._open:
             check_host(request)
-        visitor = self._visitors.read(request.cookies.get(COOKIE))
+        visitor = self._visitors.read(request.cookies.get(self._cookie))
         if request.method in ("GET", "HEAD"):
             return visitor or self._visitors.new()
         visitor = check_write(request, visitor)
@@ -178,7 +185,7 @@ class Studio:
 
     def _remember(self, request: Request, response: Response) -> None:
         response.set_cookie(
-            COOKIE,
+            self._cookie,
             request.state.visitor.cookie,
             max_age=30 * 24 * 3600,
             httponly=True,

@@ -77,6 +77,18 @@ async def test_words_of_a_run_are_only_text(visitor: Visitor, runs: Path) -> Non
     assert "\u202e" not in page
 
 
+@pytest.mark.parametrize("guess", ["<b>half</b>", [0.5], {}])
+async def test_a_card_that_holds_anything_is_no_trouble(visitor: Visitor, runs: Path, guess: object) -> None:
+    run = make_run(runs, limit=4)
+    run.card |= {"random": guess, "human": guess}
+    store.save(run)
+    for path in ("/", f"/runs/{run.id}", f"/runs/{run.id}/card"):
+        page = await visitor.get(path)
+        assert run.system.label in page
+        assert "<b>half</b>" not in page
+        assert "uessing" not in page.replace("uessing reaches nothing", "")
+
+
 async def test_the_library_of_many_runs_is_paged(visitor: Visitor, runs: Path) -> None:
     run = make_run(runs, limit=2)
     record = json.loads((run.path / "run.json").read_text())
@@ -103,6 +115,9 @@ async def test_runs_at_an_address_are_shown_and_not_written_to(runs: Path, monke
             page = await visitor.get("/")
             assert f'href="/runs/{run.id}"' in page
             assert "1 run in memory://elsewhere" in page
+            board = await visitor.get("/leaderboard")  # whose draws need the trials of runs that nobody opened
+            assert board.count("<tr data-system") == 1
+            assert "is missing" not in board
             told = await visitor.post(f"/runs/{run.id}/tags", {"tags": ["x"]}, status=409)
             assert told["error"].startswith(
                 "This run is read from memory://elsewhere, and nothing can be kept beside it"
@@ -140,6 +155,8 @@ def test_a_running_run_is_watched_as_its_journal_grows(runs: Path) -> None:
     assert (standing.done, standing.odd) == (4, 1)  # 1 is right now, 3 failed
     assert standing.cost is None
     journal.unlink()
+    assert watch.look(run).done == 4
+    run.path.rename(runs / "moved")
     assert watch.look(run).done == 4
 
 

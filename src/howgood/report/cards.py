@@ -197,12 +197,18 @@ def headline(estimate: Estimate) -> str:
 def baselines(run: Run) -> list[str]:
     """What guessing and people reach, as the card says."""
     card, words = run.card, []
-    if card.get("random") is not None:
-        words.append(f"guessing reaches {_baseline(run, card['random'])}")
-    if card.get("human") is not None:
+    if (guess := baseline(run, "random")) is not None:
+        words.append(f"guessing reaches {_baseline(run, guess)}")
+    if (people := baseline(run, "human")) is not None:
         source = f" ({card['human_source']})" if card.get("human_source") else ""
-        words.append(f"people reach {_baseline(run, card['human'])}{source}")
+        words.append(f"people reach {_baseline(run, people)}{source}")
     return [_capital(", ".join(words))] if words else []
+
+
+def baseline(run: Run, name: str) -> float | None:
+    """What "random" or "human" answers reach by the run's card, which may hold anything; None where it is no number."""
+    score = run.card.get(name)
+    return score if isinstance(score, int | float) else None
 
 
 def command(run: Run) -> str | None:

@@ -148,7 +148,7 @@ def _answer(run: SavedRun, first: Estimate | None) -> list[str]:
         f"{first.name} {numbers.value(first)} {numbers.interval(first)}.",
         f"{numbers.level(first)} interval, n {numbers.count(first.n)}; {better} is better.",
     ]
-    guess = run.card.get("random")
+    guess = cards.baseline(run, "random")
     if guess is not None and first.percent:
         if first.low <= guess <= first.high:
             found.append(f"Guessing ({numbers.proportion(guess)}) is inside the interval: nothing better is shown.")
@@ -299,7 +299,7 @@ def _bayesian(run: SavedRun, first: Estimate, table: Table | None) -> list[str]:
     low, high = binomial.credible(right, n)
     ends = f"[{numbers.value(first, low).rstrip('%')}, {numbers.value(first, high).rstrip('%')}]"
     words = f"If every rate was as likely before, it is now in {ends} with probability 95%"
-    guess = run.card.get("random")
+    guess = cards.baseline(run, "random")
     if guess is not None:
         above = comparisons.probability(binomial.probability_above(guess, right, n))
         words += f", and above guessing ({numbers.proportion(guess)}) with probability {above}"

@@ -193,8 +193,8 @@ def _marks(run: SavedRun, headline: Estimate | None) -> list[tuple[str, str, flo
     """The baselines on the card that can be drawn on the headline's scale."""
     if headline is None or not headline.percent:
         return []
-    known = (("random", "guessing", run.card.get("random")), ("human", "people", run.card.get("human")))
-    return [(kind, word, x) for kind, word, x in known if x is not None]
+    known = (("random", "guessing"), ("human", "people"))
+    return [(kind, word, x) for kind, word in known if (x := cards.baseline(run, kind)) is not None]
 
 
 def _rules(rules: Rules) -> list[tuple[str, list[tuple[str, str]]]]:

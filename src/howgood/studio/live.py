@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from pathlib import Path
@@ -64,8 +65,9 @@ class Watch:
     def look(self, run: SavedRun) -> Standing:
         """How far the run is now."""
         last = 0.0
-        for path in journals(self._folder):
-            last = max(last, self._take(path))
+        with contextlib.suppress(FileNotFoundError):  # removed since it was listed
+            for path in journals(self._folder):
+                last = max(last, self._take(path))
         now, done = time.time(), len(self._costs)
         self._seen.append((now, done))
         while len(self._seen) > 2 and now - self._seen[0][0] > WINDOW:

@@ -15,10 +15,11 @@ from howgood.core.text import visible
 from howgood.report import calibrated
 from howgood.report.instances import turns
 from howgood.report.safe import show as bounded
-from howgood.runs import labels
+from howgood.runs import labels, store
 from howgood.runs.labels import Item, Label, Task
 from howgood.runs.store import SavedRun
 from howgood.studio.page import page
+from howgood.studio.pages.compare import Stamp, stamp
 from howgood.web.guard import Refused, body
 
 if TYPE_CHECKING:
@@ -107,27 +108,13 @@ def picked(run: SavedRun, n: int) -> list[tuple[str, int]]:
     """The sample to be labelled (`labels.sample`, of which a smaller one is the beginning of a larger), drawn once as
     long as the trials are what they are. Raises `HowgoodError`."""
     if run.status in ("finished", "incomplete"):
-        return _sample(_Kept(run))[:n]
+        return _sample(stamp(run))[:n]
     return labels.sample(run, n)
 
 
-class _Kept:
-    """A run as a key: equal where its record is the same."""
-
-    def __init__(self, run: SavedRun) -> None:
-        self.run = run
-        self._key = (run.path, run.started, run.status, (run.path / "run.json").stat().st_mtime_ns)
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Kept) and self._key == other._key
-
-
 @lru_cache(maxsize=8)
-def _sample(kept: _Kept) -> list[tuple[str, int]]:
-    return labels.sample(kept.run, MOST)
+def _sample(run: Stamp) -> list[tuple[str, int]]:
+    return labels.sample(store.load(run[0]), MOST)
 
 
 async def items(studio: Studio, request: Request) -> Response:

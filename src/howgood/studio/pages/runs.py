@@ -106,7 +106,8 @@ def matches(run: SavedRun, tagged: tuple[str, ...], asked: Asked) -> bool:
 def _row(run: SavedRun, tagged: tuple[str, ...]) -> Row:
     head = run.estimates[0] if run.estimates else None
     on = charts.scale([head]) if head is not None else None
-    marks = [("random", run.card["random"])] if head and head.percent and run.card.get("random") is not None else []
+    guess = cards.baseline(run, "random")
+    marks = [("random", guess)] if head and head.percent and guess is not None else []
     return Row(run, charts.interval(head, on, marks) if head and on else "", cards.odd_outcomes(run.outcomes), tagged)
 
 

@@ -120,10 +120,17 @@ def test_no_more_is_looked_at_than_fits(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(lanes, "LOOK_AHEAD", 10)
     handed = Lanes(plan, counted(), 2)
-    assert len([handed.take(0) for _ in range(10)]) == len(pulled) == 10
+    handed.take(0)
+    assert len(pulled) == 11  # ten are cut into lanes, and one is there for the next cut
+    for number in range(2, 10):
+        handed.take(0)
+        assert len(pulled) == 10 + number
     monkeypatch.setattr(lanes, "LOOK_AHEAD_TEXT", 1)
-    handed.take(1)
-    assert len(pulled) == 11
+    for _ in range(5):  # what was looked at is long enough
+        handed.take(1)
+    assert len(pulled) == 20
+    assert [handed.take(0) for _ in range(20)].count(None) == 2  # 14 of 32 were handed out
+    assert len(pulled) == 32
 
 
 def test_a_run_that_is_doubted_asks_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,28 +27,42 @@ class Lanes:
     def __init__(self, plan: Plan, trials: Iterator[Work], workers: int) -> None:
         self._plan, self._trials = plan, trials
         self._lanes: list[deque[Work]] = [deque() for _ in range(workers)]
+        self._ahead: list[tuple[str, Work]] = []  # with their prompts; the next that are cut into lanes
+        self._text = 0
+        self._ended = False
 
     def take(self, worker: int) -> Work | None:
         """The next trial for a worker: of its own lane, else of the second half of the longest; None at the end."""
         own = self._lanes[worker]
         if not any(self._lanes):
-            self._fill()
+            while self._look():
+                pass
+            self._cut()
         if not own:
             longest = max(self._lanes, key=len)
             for _ in range((len(longest) + 1) // 2):
                 own.appendleft(longest.pop())
+        self._look()  # one at a time, so that nobody waits for a thousand
         return own.popleft() if own else None
 
-    def _fill(self) -> None:
-        """Look ahead, sort, and cut into lanes of one length (but for one trial)."""
-        ahead: list[tuple[str, Work]] = []
-        text = 0
-        while len(ahead) < LOOK_AHEAD and text < LOOK_AHEAD_TEXT and (work := next(self._trials, None)):
-            _, instance, epoch = work
-            ahead.append((as_text(prompt_of(self._plan.request(instance, epoch))), work))
-            text += len(ahead[-1][0])
-        ahead.sort(key=lambda found: found[0])
+    def _look(self) -> bool:
+        """Look at one trial more; False where there is none, or no room for it."""
+        if self._ended or len(self._ahead) >= LOOK_AHEAD or self._text >= LOOK_AHEAD_TEXT:
+            return False
+        work = next(self._trials, None)
+        if work is None:
+            self._ended = True
+            return False
+        _, instance, epoch = work
+        prompt = as_text(prompt_of(self._plan.request(instance, epoch)))
+        self._ahead.append((prompt, work))
+        self._text += len(prompt)
+        return True
+
+    def _cut(self) -> None:
+        """Sort what was looked at, and cut it into lanes of one length (but for one trial)."""
+        ahead = [work for _, work in sorted(self._ahead, key=lambda found: found[0])]
+        self._ahead, self._text = [], 0
         workers = len(self._lanes)
         for number, lane in enumerate(self._lanes):
-            begin, end = (len(ahead) * part // workers for part in (number, number + 1))
-            lane.extend(work for _, work in ahead[begin:end])
+            lane.extend(ahead[len(ahead) * number // workers : len(ahead) * (number + 1) // workers])

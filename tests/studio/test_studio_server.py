@@ -83,6 +83,20 @@ async def test_a_file_that_cannot_be_read_is_told(
     assert "labels.jsonl: Permission denied" in page
 
 
+async def test_what_nobody_thought_of_is_told(
+    visitor: Visitor, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(runs, limit=2)
+    monkeypatch.setattr(labels, "read", lambda run: 1 // 0)
+    page = await visitor.get(f"/runs/{run.id}/labels?q=hidden", status=500)
+    assert "This page could not be made" in page
+    assert "script-src" in visitor.headers["Content-Security-Policy"]
+    said = capsys.readouterr().err
+    assert said.startswith(f"howgood: a page could not be made: GET /runs/{run.id}/labels: ZeroDivisionError: ")
+    assert "hidden" not in said
+    await visitor.get(f"/runs/{run.id}/trials/{'9' * 5_000}.0", status=500)  # more digits than Python reads
+
+
 async def test_two_studios_on_one_host_do_not_put_each_other_out(runs: Path) -> None:
     run = make_run(runs, limit=2)
     async with Studio([runs]) as first, Studio([runs]) as second, Visitor(first) as visitor:

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import importlib
 import secrets
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Annotated, Any, Self, TypeVar
 from msgspec import Meta, Struct, ValidationError
 
 from howgood.core.errors import HowgoodError, MissingExtra, ModelError
+from howgood.core.text import one_line, shorten
 from howgood.models.base import Model
 from howgood.runs.remote import Mirror
 from howgood.studio.beside import Beside
@@ -116,7 +118,7 @@ class Studio:
                 Route(path, self._guarded(functools.partial(handle, self)), methods=[method])
                 for method, path, handle in one.ROUTES
             ]
-        return Starlette(routes=routes, exception_handlers={404: self._guarded(self._nothing)})
+        return Starlette(routes=routes, exception_handlers={404: self._guarded(self._nothing), 500: self._broken})
 
     async def reading(self, do: Callable[..., T], *given: Any, **named: Any) -> T:
         """What reads from disk or takes long, in a thread of its own."""
@@ -171,6 +173,16 @@ class Studio:
 
     async def _nothing(self, request: Request) -> Response:
         raise Refused(404, "There is no such page.")
+
+    async def _broken(self, request: Request, error: Exception) -> Response:
+        """What nobody thought of: told where the studio was started, without words of the request's query or body."""
+        told = one_line(f"{request.method} {request.url.path[:200]}: {type(error).__name__}: {error}")
+        print(f"howgood: a page could not be made: {shorten(told, 600)}", file=sys.stderr)
+
+        async def answer(request: Request) -> Response:
+            raise Refused(500, "This page could not be made, which is a mistake of howgood; its terminal says more.")
+
+        return await self._guarded(answer)(request)
 
     async def _static(self, request: Request) -> Response:
         return static_files().answer(request.path_params["name"])

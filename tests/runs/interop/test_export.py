@@ -17,6 +17,7 @@ import yaml
 
 import howgood as hg
 from howgood.core.errors import HowgoodError, UnknownName, Unsupported
+from howgood.runs.interop.tables import flat
 from howgood.runs.store import SavedRun
 
 FORMULAS = ["=1+1", "+SUM(A1)", "-2+3", "@x", "\tx", "\rx", '=cmd|" /C calc"!A0', "plain", "-3.5", "+7", "-1e9", "a=b"]
@@ -47,6 +48,13 @@ def test_csv_holds_no_formula_and_numbers_stay(tmp_path: Path, runs: list[SavedR
     assert rows[0]["targets"] == '["4"]'
     assert (rows[-1]["run"], rows[-1]["benchmark"], rows[-1]["system"]) == (runs[1].id, "sums", "mockllm/model")
     assert not [cell for row in rows for cell in row.values() if cell[:1] in "=@\t\r" and cell]
+
+
+def test_names_of_scores_are_no_formulas_either(tmp_path: Path) -> None:
+    name = '=HYPERLINK("http://a.example";"b")'
+    frame = flat(pl.DataFrame({"id": ["1"], name: [1.0], "-2": [0.5]}))
+    assert frame.columns == ["id", f"'{name}", "'-2"]
+    assert frame.row(0) == ("1", 1.0, 0.5)
 
 
 def test_parquet_and_json_lines_hold_all_trials(tmp_path: Path, runs: list[SavedRun]) -> None:
@@ -139,6 +147,8 @@ def test_where_it_goes(tmp_path: Path, runs: list[SavedRun]) -> None:
         hg.export_runs(*runs, path=tmp_path / "out.eval")
     with pytest.raises(UnknownName, match="no format 'xls'"):
         hg.export_runs(runs[0], path=tmp_path / "out", format="xls")
+    with pytest.raises(HowgoodError, match=r"\. is a folder; give the file's name too"):
+        hg.export_runs(runs[0], path=Path("."), format="csv")
     (tmp_path / "file").write_text("")
     with pytest.raises(HowgoodError, match="cannot write"):
         hg.export_runs(runs[0], path=tmp_path / "file" / "out.csv")

@@ -77,6 +77,8 @@ def _format(path: Path, format: str | None) -> Format:
 def whole(path: Path) -> Iterator[Path]:
     """A file to be written beside `path`, which takes its place once it is whole. Raises `HowgoodError` where it cannot
     be written."""
+    if not path.name:
+        raise HowgoodError(f"{path} is a folder; give the file's name too: -o trials.csv")
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +84,8 @@ def _schema(runs: Sequence[SavedRun]) -> dict[str, pl.DataType]:
 
 
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with every column a number or text that no spreadsheet runs."""
+    """The frame with every column a number or text that no spreadsheet runs, and so are the columns' names: those of
+    scores may come from another program's log."""
     import polars as pl
 
     encode = msgspec.json.Encoder().encode
@@ -94,10 +96,11 @@ def flat(frame: pl.DataFrame) -> pl.DataFrame:
     ]
     frame = frame.with_columns(made)
     texts = [pl.col(name) for name, kind in frame.schema.items() if kind == pl.String]
-    return frame.with_columns(
+    frame = frame.with_columns(
         pl.when(text.str.contains(FORMULA) & ~text.str.contains(NUMBER))
         .then(pl.concat_str(pl.lit("'"), text))
         .otherwise(text)
         .alias(text.meta.output_name())
         for text in texts
     )
+    return frame.rename({name: f"'{name}" for name in frame.columns if re.match(FORMULA, name)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,25 @@ def inspect_log(path: Path, values: list[Any], accuracy: float, method: int = ZS
     """A whole log with a sample for each value."""
     members = {f"samples/q{i}_epoch_1.json": sample(f"q{i}", 1, value) for i, value in enumerate(values)}
     return log(path, members | {"header.json": header(accuracy, len(values))}, method)
+
+
+def strange(record: Any) -> Iterator[Any]:
+    """The record with each of its values in turn replaced by one of another kind."""
+    for other in (7, "x", [7], {"a": 7}, None):
+        for path in _paths(record):
+            yield _replaced(record, path, other)
+
+
+def _paths(value: Any) -> Iterator[tuple[Any, ...]]:
+    yield ()
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from ((key, *rest) for rest in _paths(one))
+
+
+def _replaced(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    if not path:
+        return other
+    made = value.copy()
+    made[path[0]] = _replaced(value[path[0]], path[1:], other)
+    return made

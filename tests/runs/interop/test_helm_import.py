@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
+import foreign
 import pytest
 
 import howgood as hg
 from howgood.core.errors import DataError, HowgoodError
+from howgood.runs.interop import helm
 
 NAME = "mmlu:subject=anatomy,method=multiple_choice_joint,model=openai_gpt2"
 
@@ -144,3 +147,21 @@ def test_a_run_that_did_not_end(tmp_path: Path) -> None:
     assert made.outcomes == {"unjudged": 1}
     with pytest.raises(HowgoodError, match="its samples have no scores"):
         _ = made.estimate
+
+
+@pytest.mark.parametrize("name", ["run_spec", "scenario_state", "per_instance_stats", "stats"])
+def test_values_of_another_kind_are_read_past_or_told(tmp_path: Path, name: str) -> None:
+    """No value in a run's folder, of whatever kind, ends in more than a `DataError`."""
+    talked = state("id0", "A") | {"request": {"messages": [{"role": "user", "content": "Q"}]}}
+    talked["instance"]["input"] = {"messages": [{"role": "user", "content": "Q"}]}
+    shown = state("id1", "B")
+    shown["instance"]["input"] = {"multimedia_content": {"media_objects": [{"text": "Q"}]}}
+    apart = state("id2", "B", reference_index=0)
+    each = [{"instance_id": f"id{i}", "stats": [stat("exact_match", 1.0)]} for i in range(3)]
+    run = folder(tmp_path, [talked, shown, apart], each, [stat("exact_match", 1.0)], "generation")
+    file, count = run / f"{name}.json", 0
+    for record in foreign.strange(json.loads(file.read_text())):
+        file.write_text(json.dumps(record))
+        with contextlib.suppress(DataError):
+            count += len(list(helm.source(run).trials()))
+    assert count > 40

@@ -17,7 +17,7 @@ import pytest
 import howgood as hg
 from howgood.core.errors import DataError, HowgoodError, Unsupported
 from howgood.core.types import Message
-from howgood.runs.interop import files
+from howgood.runs.interop import files, inspect_log
 from howgood.runs.store import runs_folder
 
 
@@ -286,3 +286,18 @@ def test_the_command_goes_on_after_what_it_cannot_read(tmp_path: Path) -> None:
     broken, other = done.stderr.splitlines()
     assert "b.eval is no whole zip file" in broken
     assert "notes.json is nothing that howgood imports" in other
+
+
+def test_values_of_another_kind_are_read_past_or_told(tmp_path: Path) -> None:
+    """No value in a log, of whatever kind, ends in more than a `DataError`."""
+    called = [{"role": "assistant", "content": [{"type": "text", "text": "4"}], "tool_calls": [{"id": "c"}]}]
+    whole = foreign.header(0.5, 1) | {"samples": [foreign.sample("q0", 1, "C", messages=called)]}
+    path, count, told = tmp_path / "a.json", 0, 0
+    for record in foreign.strange(whole):
+        path.write_text(json.dumps(record))
+        try:
+            count += len(list(inspect_log.source(path).trials()))
+        except DataError:
+            told += 1
+    assert count > 400
+    assert told > 20

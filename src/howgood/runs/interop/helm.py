@@ -32,7 +32,7 @@ from howgood.core.types import (
 )
 from howgood.runs.interop.files import read
 from howgood.runs.interop.keeping import Rules, Source, free
-from howgood.runs.interop.plain import known, mapping, number, own_words, text, whole_number
+from howgood.runs.interop.plain import known, listed, mapping, number, own_words, text, whole_number
 
 PROGRAM = "helm"
 SPEC, STATE, EACH, STATS = "run_spec.json", "scenario_state.json", "per_instance_stats.json", "stats.json"
@@ -112,7 +112,7 @@ def source(folder: Path) -> Source:
             } | own_words(mapping(scenario.get("args")))),
             call=_call(adapter),
             outputs=known({"metrics": named, "annotators": [
-                text(mapping(one).get("class_name")) for one in spec.get("annotators") or []
+                text(mapping(one).get("class_name")) for one in listed(spec.get("annotators"))
             ]}),
         ),
         trials=lambda: _trials(asked, each, len(splits) > 1),
@@ -140,9 +140,9 @@ def _call(adapter: dict[str, Any]) -> dict[str, Any]:
 def _metrics(spec: dict[str, Any]) -> list[str]:
     """The metrics that the run's specification names, in its order."""
     found: list[str] = []
-    for one in spec.get("metric_specs") or []:
+    for one in listed(spec.get("metric_specs")):
         names = mapping(mapping(one).get("args")).get("names")
-        found += [free(name) for name in names or [] if isinstance(name, str)] if isinstance(names, list) else []
+        found += [free(name) for name in listed(names) if isinstance(name, str)]
     return list(dict.fromkeys(found))
 
 
@@ -193,9 +193,9 @@ def _trials(states: list[State], each: dict[Key, Statistics], by_split: bool) ->
 
 def _trial(id: str, train: int, asked: list[State], told: Statistics | None, by_split: bool) -> Trial:
     first = asked[0]
-    references = [mapping(one) for one in first.instance.get("references") or []]
+    references = [mapping(one) for one in listed(first.instance.get("references"))]
     outputs = [text(mapping(one.get("output")).get("text")) for one in references]
-    right = tuple(place for place, one in enumerate(references) if "correct" in (one.get("tags") or []))
+    right = tuple(place for place, one in enumerate(references) if "correct" in listed(one.get("tags")))
     several = len(outputs) > 1
     instance = Instance(
         id,
@@ -226,7 +226,7 @@ def _input(given: dict[str, Any]) -> Prompt:
     if messages := given.get("messages"):
         return _messages(messages)
     if media := mapping(given.get("multimedia_content")).get("media_objects"):
-        return "\n".join(text(m.get("text")) or f"[{text(m.get('content_type'))}]" for m in map(mapping, media))
+        return "\n".join(text(m.get("text")) or f"[{text(m.get('content_type'))}]" for m in map(mapping, listed(media)))
     return text(given.get("text"))
 
 
@@ -234,7 +234,7 @@ def _messages(given: Any) -> tuple[Message, ...]:
     roles = ("system", "user", "assistant")
     return tuple(
         Message(one["role"] if one.get("role") in roles else "user", text(one.get("content")))
-        for one in map(mapping, given)
+        for one in map(mapping, listed(given))
     )
 
 
@@ -286,7 +286,7 @@ def _apart(states: list[State], outputs: list[str]) -> Prediction:
 def _ending(completion: dict[str, Any], reference: str) -> Likelihood | None:
     """The likelihood of the last tokens of an echoed prompt, those that spell the reference and the space before it."""
     said, total, count = "", 0.0, 0
-    for token in reversed(completion.get("tokens") or []):
+    for token in reversed(listed(completion.get("tokens"))):
         logprob = number(mapping(token).get("logprob"))
         if logprob is None or len(said) > len(reference):
             return None

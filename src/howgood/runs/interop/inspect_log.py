@@ -40,7 +40,7 @@ from howgood.core.types import (
 )
 from howgood.runs.interop.files import MAX_MEMBER, Archive, read
 from howgood.runs.interop.keeping import Rules, Source, free
-from howgood.runs.interop.plain import known, mapping, number, own_words, text, whole_number
+from howgood.runs.interop.plain import known, listed, mapping, number, own_words, text, whole_number
 
 PROGRAM = "inspect_ai"
 ATTACHMENT = re.compile(r"attachment://([0-9a-f]{32}|\d+)(?![0-9a-z])")
@@ -164,7 +164,7 @@ def _source(path: Path, header: Header, trials: Any, count: int) -> Source:
             }),
             call=_call(header),
             outputs=known({
-                "scorers": [own_words(s, "name", "options") for s in spec.get("scorers") or [] if isinstance(s, dict)]
+                "scorers": [own_words(s, "name", "options") for s in listed(spec.get("scorers")) if isinstance(s, dict)]
                 or names
             }),
             # A limit takes part of the data set; its size is that of what the task loaded.
@@ -189,7 +189,7 @@ def _call(header: Header) -> dict[str, Any]:
     plan = mapping(header.plan)
     steps = [
         {"solver": text(step.get("solver"))} | own_words(mapping(step.get("params")))
-        for step in plan.get("steps") or []
+        for step in listed(plan.get("steps"))
         if isinstance(step, dict)
     ]
     config = own_words(mapping(header.eval.get("model_generate_config"))) | own_words(mapping(plan.get("config")))
@@ -198,7 +198,7 @@ def _call(header: Header) -> dict[str, Any]:
 
 def _scores(header: Header) -> list[dict[str, Any]]:
     results = mapping(header.results)
-    found = [score for score in results.get("scores") or [] if isinstance(score, dict)]
+    found = [score for score in listed(results.get("scores")) if isinstance(score, dict)]
     if not found and isinstance(results.get("scorer"), dict):  # version 1 had one scorer
         found = [{"name": text(results["scorer"].get("name")), "metrics": results.get("metrics")}]
     return found
@@ -315,7 +315,7 @@ def _trial(sample: Sample, told: _Told) -> Trial:
         for name in ("input", "messages", "output", "target"):
             setattr(sample, name, _filled(getattr(sample, name), attached, room))
     asked = _prompt(sample.input)
-    messages = [_message(m) for m in sample.messages or [] if isinstance(m, dict)]
+    messages = [_message(m) for m in listed(sample.messages) if isinstance(m, dict)]
     prompt, transcript = _parts(messages, asked)
     output = mapping(sample.output)
     metadata = dict(mapping(sample.metadata))
@@ -352,7 +352,7 @@ def _message(given: dict[str, Any]) -> Message:
     role = given.get("role")
     calls = tuple(
         ToolCall(text(call.get("id")), text(call.get("function")), _arguments(call.get("arguments")))
-        for call in given.get("tool_calls") or []
+        for call in listed(given.get("tool_calls"))
         if isinstance(call, dict)
     )
     call_id = given.get("tool_call_id")
@@ -405,7 +405,7 @@ def _reasoning(message: dict[str, Any]) -> str | None:
 def _prediction(
     sample: Sample, output: dict[str, Any], messages: list[Message], transcript: tuple[Message, ...], model: str
 ) -> Prediction:
-    choices = [choice for choice in output.get("choices") or [] if isinstance(choice, dict)]
+    choices = [choice for choice in listed(output.get("choices")) if isinstance(choice, dict)]
     first = choices[0] if choices else {}
     message = mapping(first.get("message"))
     answered = [m for m in messages if m.role == "assistant"]
@@ -437,7 +437,7 @@ def _prediction(
 
 def _tokens(choice: dict[str, Any]) -> tuple[Token, ...]:
     found = []
-    for one in mapping(choice.get("logprobs")).get("content") or []:
+    for one in listed(mapping(choice.get("logprobs")).get("content")):
         logprob = number(mapping(one).get("logprob"))
         if logprob is None:
             return ()

@@ -19,6 +19,11 @@ def mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def listed(value: Any) -> list[Any]:
+    """The value where it is a list; nothing for anything else."""
+    return value if isinstance(value, list) else []
+
+
 def text(value: Any) -> str:
     """The value as text; what is missing is empty."""
     if value is None:

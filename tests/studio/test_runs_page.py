@@ -158,6 +158,7 @@ def test_a_running_run_is_watched_as_its_journal_grows(runs: Path) -> None:
     assert watch.look(run).done == 4
     run.path.rename(runs / "moved")
     assert watch.look(run).done == 4
+    assert watch.look(store.load(runs / "moved")).run == "moved"
 
 
 async def test_a_running_run_tells_how_far_it_is(visitor: Visitor, runs: Path) -> None:

@@ -36,9 +36,10 @@ class Told(Struct):
 
 
 class Standing(Struct):
-    """How far a run is: trials `done` of `planned`, `odd` of them without a proper answer, what they cost so far (US
-    dollars; None: not known), trials a second over the last half minute, and what is `left` in seconds and `total` in
-    dollars at that rate (None: not known yet). `silent` is how long ago, in seconds, something was written."""
+    """How far a run (`run`: its folder's name) is: trials `done` of `planned`, `odd` of them without a proper answer,
+    what they cost so far (US dollars; None: not known), trials a second over the last half minute, and what is `left`
+    in seconds and `total` in dollars at that rate (None: not known yet). `silent` is how long ago, in seconds,
+    something was written."""
 
     run: str
     status: str
@@ -77,7 +78,7 @@ class Watch:
         known = [cost for cost in self._costs.values() if cost is not None]
         cost = sum(known) if len(known) == done else None
         return Standing(
-            run=run.id,
+            run=run.path.name,
             status=run.status,
             done=done,
             planned=run.planned,

@@ -1,4 +1,4 @@
-import { keys, follow } from "./studio.js";
+import { keys, follow } from "./web.js";
 
 // Moving through the instances
 

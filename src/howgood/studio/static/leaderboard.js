@@ -1,4 +1,4 @@
-import { $, keys } from "./studio.js";
+import { $, keys } from "./web.js";
 
 const form = $("weights");
 const sliders = form ? [...form.querySelectorAll("input[type=range]")] : [];
@@ -62,7 +62,7 @@ form?.addEventListener("submit", (event) => {
   rank();
 });
 
-// The keys of studio.js are silent in fields; a slider is one that nothing is typed into.
+// The keys of web.js are silent in fields; a slider is one that nothing is typed into.
 let at = -1;
 const move = (by) => () => {
   if (!sliders.length) return false;

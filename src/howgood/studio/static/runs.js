@@ -1,4 +1,4 @@
-import { $, post, say, keys } from "./studio.js";
+import { $, post, say, keys } from "./web.js";
 import { watch } from "./live.js";
 
 const form = $("chosen");

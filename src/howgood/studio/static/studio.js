@@ -1,2 +1,0 @@
-// What every page of the studio shares.
-export * from "./web.js";

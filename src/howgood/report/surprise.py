@@ -54,10 +54,12 @@ def bits(logprob: float | None) -> float | None:
 
 
 def level(surprise: float | None) -> int | None:
+    """Which step of `STEPS` a surprise in bits has reached, 0 below the first; None where it is not known."""
     return None if surprise is None else bisect_right(STEPS, surprise)
 
 
 def token(text: str, logprob: float | None) -> Spelled:
+    """A token's text with its surprise, from its log-probability in nats (None: not known)."""
     surprise = bits(logprob)
     return Spelled(text, surprise, level(surprise))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -184,5 +185,6 @@ def name(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def places(values: Any) -> str:
+def places(values: Sequence[Any]) -> str:
+    """A place in SQL for each of some values."""
     return ", ".join("?" * len(values))

@@ -104,7 +104,7 @@ async def test_missing_cells_are_missing_and_who_lacks_a_benchmark_is_not_ranked
     assert rows["a"][1].startswith(f"{numbers.value(two.estimate)} {numbers.interval(two.estimate)} n 40")
     both = await visitor.get(f"/leaderboard?w-{one.rules.hash}=1&w-{two.rules.hash}=1")
     assert [row.split()[2] for row in ranking(both)] == ["a"]
-    assert "Not ranked, for want of a run: b lacks two" in words(both)
+    assert "Not ranked, for want of a run by these rules: b lacks two" in words(both)
     none = words(await visitor.get(f"/leaderboard?w-{one.rules.hash}=0"))
     assert "No benchmark has a weight" in none
 

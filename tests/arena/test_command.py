@@ -37,7 +37,10 @@ async def test_it_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
     taken = await asyncio.create_subprocess_exec(*COMMAND, *models, "--port", found[2], stdout=PIPE, stderr=PIPE)
     out, err = await asyncio.wait_for(taken.communicate(), 60)
     assert (taken.returncode, out) == (2, b"")
-    assert err.decode() == f"howgood: cannot listen on 127.0.0.1:{found[2]}: Address already in use\n"
+    assert err.decode() == (
+        f"howgood: cannot listen on 127.0.0.1:{found[2]}: Address already in use; "
+        "give another --port, or 0 for a free one\n"
+    )
     process.send_signal(signal.SIGINT)
     out, err = await asyncio.wait_for(process.communicate(), 60)
     assert (process.returncode, err) == (0, b"")

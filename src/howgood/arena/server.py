@@ -353,6 +353,8 @@ def check_arena(
     for model in models:
         model.check_request(Generate("", max_tokens=max_tokens, temperature=temperature))
     if token is None and not is_own(host):
-        raise ModelError(f"without a token anyone who reaches {host} could use the models: give one, or use 127.0.0.1")
+        raise ModelError(
+            f"without a token anyone who reaches {host} could use the models: give --token VARIABLE, or use 127.0.0.1"
+        )
     if token is not None and len(token) < SHORTEST_TOKEN:
         raise ModelError(f"the token must have at least {SHORTEST_TOKEN} characters")

@@ -213,6 +213,8 @@ def _static(request: Request) -> bool:
 def check_studio(host: str, token: str | None) -> None:
     """Raises `ModelError` where strangers could read the runs."""
     if token is None and not is_own(host):
-        raise ModelError(f"without a token anyone who reaches {host} could read the runs: give one, or use 127.0.0.1")
+        raise ModelError(
+            f"without a token anyone who reaches {host} could read the runs: give --token VARIABLE, or use 127.0.0.1"
+        )
     if token is not None and len(token) < SHORTEST_TOKEN:
         raise ModelError(f"the token must have at least {SHORTEST_TOKEN} characters")

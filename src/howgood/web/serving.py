@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -99,5 +100,6 @@ def listener(host: str, port: int) -> socket.socket:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(where)
     except OSError as error:
-        raise ModelError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        other = "; give another --port, or 0 for a free one" if error.errno in (errno.EADDRINUSE, errno.EACCES) else ""
+        raise ModelError(f"cannot listen on {host}:{port}: {error.strerror or error}{other}") from None
     return made

@@ -193,6 +193,15 @@ def test_what_belongs_together_survives_a_log(tmp_path: Path) -> None:
     assert (again.origin.program, again.origin.version) == ("howgood", hg.__version__)
 
 
+def test_a_part_of_the_data_stays_a_part_in_a_log(tmp_path: Path) -> None:
+    table = tmp_path / "own.csv"
+    table.write_text("q,a\n" + "".join(f"Is it {i}?,yes\n" for i in range(8)))
+    run = hg.run(str(table), "reference/constant,text=yes", ask="{q}", answer="a", limit=3)
+    [path] = hg.export_runs(run, path=tmp_path / "out.eval")
+    [again] = hg.import_runs(path)
+    assert (again.rules.data["instances"], again.rules.sample["n"]) == (8, 3)
+
+
 def test_a_run_that_was_stopped_is_exported_from_its_journal(tmp_path: Path, runs: list[SavedRun]) -> None:
     table = tmp_path / "own.csv"
     table.write_text("q,a\n" + "".join(f"Is it {i}?,yes\n" for i in range(40)))

@@ -101,7 +101,7 @@ def _spec(run: SavedRun, names: list[str], letters: bool) -> dict[str, Any]:
         "dataset": {
             "name": run.rules.benchmark,
             "location": str(data.get("source", "unknown")),
-            "samples": len(ids),
+            "samples": max(len(ids), data.get("instances") or 0),  # of the data set; the ids are those asked
             "sample_ids": ids,
             "shuffled": False,
         },

@@ -104,12 +104,11 @@ class Mirror:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, ImportError) as error:
+        except Exception as error:
+            away = ("botocore", "aiobotocore", "aiohttp", "gcsfs", "adlfs")  # botocore's errors are no OSErrors
+            if not isinstance(error, (OSError, ImportError)) and not type(error).__module__.startswith(away):
+                raise
             raise HowgoodError(
                 f"cannot read the runs at {self.address}: {str(error) or type(error).__name__}; is the address right, "
                 "and may this machine read it?"
             ) from error
-        except Exception as error:  # botocore's errors are no OSErrors
-            if not type(error).__module__.startswith(("botocore", "aiobotocore", "aiohttp", "gcsfs", "adlfs")):
-                raise
-            raise HowgoodError(f"cannot read the runs at {self.address}: {error}") from error

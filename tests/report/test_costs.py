@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -101,6 +102,16 @@ def test_a_comparison_says_how_much_dearer(runs: list[SavedRun]) -> None:
 @pytest.mark.parametrize(("value", "words"), [(0.0123, "12.3 ms"), (0.9999, "1 s"), (2.126, "2.13 s"), (75, "75 s")])
 def test_seconds(value: float, words: str) -> None:
     assert costs.seconds(value) == words
+
+
+def test_what_cost_nothing_in_all_cost_nothing_each(tmp_path: Path) -> None:
+    table = tmp_path / "own.csv"
+    table.write_text("q,a\nIs ice cold?,yes\n")
+    run = hg.run(str(table), "reference/constant,text=yes", ask="{q}", answer="a", check="exact")
+    assert run.took == []  # a reference takes no time
+    assert costs.each(run) == "$0.00"
+    run.cost = None
+    assert costs.each(run) == "unknown"
 
 
 def test_an_unknown_end_is_said() -> None:

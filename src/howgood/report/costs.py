@@ -44,10 +44,17 @@ def took(run: Run, name: str) -> Estimate | None:
     return next((e for e in run.took if e.name == name), None)
 
 
+def mean_cost(run: Run) -> float | None:
+    """The mean cost of a trial in US dollars; None where it is not known. What cost nothing in all cost nothing each,
+    though no trial took a time by which it would be counted."""
+    cost = took(run, "cost")
+    return cost.value if cost else 0.0 if run.cost == 0 else None
+
+
 def each(run: Run) -> str:
     """The mean cost of a trial in words."""
-    cost = took(run, "cost")
-    return dollars(cost.value) if cost else "unknown"
+    cost = mean_cost(run)
+    return "unknown" if cost is None else dollars(cost)
 
 
 def latency(run: Run) -> str:

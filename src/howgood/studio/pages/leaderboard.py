@@ -253,11 +253,10 @@ def _drawing(estimate: Estimate, column: Column) -> str:
 
 def _cost(runs: Sequence[tuple[SavedRun, float]]) -> str:
     """The mean cost of an answer over the benchmarks, by their weights."""
-    found = [costs.took(run, "cost") for run, _ in runs]
-    if not found or not all(found):
+    found = [(weight, cost) for run, weight in runs if (cost := costs.mean_cost(run)) is not None]
+    if not found or len(found) < len(runs):
         return "unknown"
-    whole = sum(weight for _, weight in runs)
-    return costs.dollars(sum(w * one.value for (_, w), one in zip(runs, found, strict=True) if one) / whole)
+    return costs.dollars(sum(weight * cost for weight, cost in found) / sum(weight for weight, _ in found))
 
 
 def _latency(runs: Sequence[tuple[SavedRun, float]]) -> str:

@@ -204,7 +204,7 @@ async def test_a_person_labels_by_keys_and_goes_back(runs: Path, make: Any, brow
         await page.get_by_role("button", name="Right").click()
         await page.get_by_text("6 of 7", exact=True).wait_for()
         await page.keyboard.press("y")
-        await page.get_by_text("All are labelled.").wait_for()
+        await page.get_by_text("You have seen them all.").wait_for()
         assert await page.evaluate("document.documentElement.scrollWidth") <= 390
         await page.get_by_role("link", name="What the labels say so far").click()
         await page.get_by_role("heading", name="What people would say of all answers").wait_for()

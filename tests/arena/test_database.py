@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 import howgood as hg
-from howgood.arena.board import read_board
 from howgood.arena.answers import Answered
+from howgood.arena.board import read_board
 from howgood.arena.database import Database, Denied, Winner
 from howgood.arena.export import export
 from howgood.core.errors import DataError

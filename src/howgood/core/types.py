@@ -376,8 +376,8 @@ class Run(Struct):
     `sampled` holds the ids of the chosen instances where not all were run. `cost` is what all trials cost (US dollars;
     None: not known of every one), `spent` what was paid in this run: the same without answers from howgood's cache, and
     with what judges took. `verdicts` counts what judges said, `judging` is their tokens and cost;
-    `took` says what one trial took: its cost, latency and time to the first token (see `interpret/cost.py`). `origin` is
-    there for a run that another program made.
+    `took` says what one trial took: its cost, latency and time to the first token (see `interpret/cost.py`). `origin`
+    is there for a run that another program made.
     """
 
     id: str

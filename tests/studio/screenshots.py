@@ -86,14 +86,16 @@ def main() -> None:
     given = parser.parse_args()
     folder = given.runs
     if folder is None:
-        folder = ROOT / "dist" / "screenshot-runs"
+        folder = ROOT / "dist" / "runs"
         if not folder.is_dir():
             os.environ["HOWGOOD_CACHE"] = str(folder.with_suffix(".sqlite"))
             make_runs(folder, ROOT / ".." / "shared" / "data", None, given.limit)
-    asyncio.run(take(folder, given.out, given.only, ["smollm2", "reference/echo"]))
+    out = given.out.absolute()
+    os.chdir(folder.parent)  # pages show the folder as it was given
+    asyncio.run(take(Path(folder.name), out, given.only, ["smollm2", "reference/echo"]))
     if given.manual:
         for name in MANUAL:
-            shutil.copy(given.out / f"{name}-wide-light.png", ROOT / "docs" / "pictures" / f"{name}.png")
+            shutil.copy(out / f"{name}-wide-light.png", ROOT / "docs" / "pictures" / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class Library:
     def __init__(self, places: Sequence[Path | Mirror]) -> None:
         self._mirrors = [place for place in places if isinstance(place, Mirror)]
         self._folders = [place.path if isinstance(place, Mirror) else place.absolute() for place in places]
-        self.places = [place.address if isinstance(place, Mirror) else str(place.absolute()) for place in places]
+        self.places = [place.address if isinstance(place, Mirror) else str(place) for place in places]
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 

@@ -71,7 +71,7 @@ class Studio:
     ) -> None:
         check_studio(host, token)
         self.library = Library(places)
-        self.beside = Beside(models, next((place.absolute() for place in places if isinstance(place, Path)), None))
+        self.beside = Beside(models, next((place for place in places if isinstance(place, Path)), None))
         self._served = Served(host, port)
         self._visitors = Visitors(secrets.token_bytes(32), token)
         self._open = token is None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from howgood.arena.leaks import Leaks
+from limits import in_time
 
 LEAKS = Leaks(["smollm2", "hf/HuggingFaceTB/Zyx-7B-Instruct,dtype=float16", "http://localhost:8000/v1#Quux_large"])
 
@@ -50,7 +49,6 @@ def test_what_does_not(text: str) -> None:
 
 
 def test_a_long_hostile_text_takes_no_time() -> None:
-    begun = time.process_time()
     for text in ("as a model as a " * 4000, "I'm " * 12_000, "trained by " * 5000, "\u200b" * 50_000):
-        assert LEAKS.find(text) is None
-    assert time.process_time() - begun < 2
+        with in_time():
+            assert LEAKS.find(text) is None

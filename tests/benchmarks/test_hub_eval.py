@@ -24,6 +24,7 @@ from howgood.outputs.base import judge
 from howgood.runs.benchmark import Benchmark
 from howgood.runs.check import Imagined
 from howgood.runs.plan import Options, make_plan
+from limits import in_time
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "inputs"))  # the server that the Hub's own tests use
 from hub_server import HubServer, commit_of
@@ -187,13 +188,10 @@ def test_several_scorers_stand_side_by_side() -> None:
 
 
 def test_a_hostile_expression_is_read_in_linear_time() -> None:
-    import time
-
     scorer = Step("pattern", {"pattern": r"^(a+)+$(b)"})
     benchmark, (instance,) = made(task(Fields("question", "literal:x"), [Step("generate")], [scorer]))
-    begun = time.monotonic()
-    assert value(benchmark, instance, "a" * 5_000 + "!") == 0.0
-    assert time.monotonic() - begun < 2
+    with in_time():
+        assert value(benchmark, instance, "a" * 5_000 + "!") == 0.0
 
 
 @pytest.mark.parametrize(

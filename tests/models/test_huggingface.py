@@ -341,7 +341,7 @@ async def test_cancelled_requests_do_no_harm(smollm2: HuggingFaceModel) -> None:
     started = time.perf_counter()
     [likelihood] = (await smollm2.loglikelihood(Loglikelihood("Two plus two is", (" four",)))).likelihoods
     assert likelihood.tokens == 1
-    assert time.perf_counter() - started < 5  # the cancelled answers are not written to their end
+    assert time.perf_counter() - started < 30  # to their end, the cancelled answers would take minutes
 
 
 async def test_closing_fails_what_is_under_way(smollm2: HuggingFaceModel) -> None:

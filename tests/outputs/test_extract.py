@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -24,6 +23,7 @@ from howgood.outputs.extract import (
     target_number,
 )
 from howgood.outputs.grid import read_grid
+from limits import in_time
 
 CHOICES = ["red", "the blue one", "green", "none of these"]
 READERS: dict[str, Callable[[str], object]] = {
@@ -207,15 +207,14 @@ PIECES = [
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_five_megabytes_of_anything_are_read_within_a_second(piece: str) -> None:
+def test_five_megabytes_of_anything_are_read_in_time(piece: str) -> None:
     """Each reader by itself; text that would send a careless expression back and forth for hours."""
     body = piece * (5_000_000 // len(piece))
     for opening, end in (("", ""), ("\\boxed{", "x"), ("answer", "x"), ("[[", "x"), ("####", "x")):
         text = opening + body + end
-        for name, read in READERS.items():
-            begun = time.process_time()
-            read(text)
-            assert time.process_time() - begun < 1, name
+        for read in READERS.values():
+            with in_time():
+                read(text)
 
 
 @given(st.text(min_size=1, max_size=20), st.integers(0, 30_000))

@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import json
 import random
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from howgood.outputs.verify.instructions import KINDS
 from howgood.outputs.verify.language import language
 from howgood.outputs.verify.verify import loose_forms
 from howgood.outputs.verify.words import capital_words, sentences, words
+from limits import in_time
 
 ENGLISH = "this is a plain sentence in the english language and there is nothing else in it"
 CASES: list[tuple[str, dict[str, Any], dict[str, bool]]] = [
@@ -406,9 +406,8 @@ def test_a_hostile_answer_is_judged_in_time(name: str) -> None:
     instructions = read_instructions([*arguments], [*arguments.values()])
     text = HOSTILE[name]
     for instruction in instructions:
-        start = time.process_time()
-        instruction.follows(text)
-        assert time.process_time() - start < 4, instruction.id
+        with in_time():
+            instruction.follows(text)
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from howgood.benchmarks.suites import SUITES, Suite
 from howgood.calls.base import Settings
 from howgood.core.errors import DataError, HowgoodError, UnknownName, Unsupported
+from howgood.core.loop import drive
 from howgood.core.types import Effort, Estimate
 from howgood.interpret.compare import Comparison
 from howgood.interpret.decide import Decision
@@ -584,7 +585,7 @@ def wait(work: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return drive(work)
     result: list[T] = []
     raised: list[BaseException] = []
     begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
@@ -597,7 +598,7 @@ def wait(work: Coroutine[Any, Any, T]) -> T:
 
     def work_it() -> None:
         try:
-            result.append(asyncio.run(cancellable()))
+            result.append(drive(cancellable()))
         except BaseException as error:
             raised.append(error)
 

@@ -113,7 +113,7 @@ class TestPushBack:
     def test_settles_near_what_a_server_takes(self) -> None:
         """A server that takes 24 requests at once and refuses the rest, in rounds."""
         pace, chance, taken = Pace(200), random.Random(1), []
-        for _ in range(300):
+        for _ in range(3_000):
             went = 0
             while went < 200 and pace.delay(0, 0) == 0:
                 pace.begin(0)
@@ -128,9 +128,9 @@ class TestPushBack:
                     pace.pushed_back(0, cuts)
                 pace.end()
             taken.append(went)
-        settled = taken[50:]
+        settled = taken[200:]
         assert max(settled) <= 26
-        assert sum(settled) / len(settled) > 0.75 * 24
+        assert sum(settled) / len(settled) > 0.72 * 24
 
 
 class TestQuotas:

@@ -20,17 +20,16 @@ def audit(
 ) -> None:
     """Say how far a run's judges can be trusted: do they hold to a verdict when the answers change places, prefer what
     stands first, what is longer, what has lists, or their own family; do they agree."""
-    import asyncio
-
     import msgspec
 
     from howgood.api import load
+    from howgood.core.loop import drive
     from howgood.report.terminal.judging import audit_view
     from howgood.validity.judges import audit_run, try_judges
 
     saved = load(run)
     found = audit_run(saved)
-    trials = asyncio.run(try_judges(saved, ask, seed)) if ask is not None else None
+    trials = drive(try_judges(saved, ask, seed)) if ask is not None else None
     if as_json:
         told = {"audit": found, "asked_again": trials}
         print(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())

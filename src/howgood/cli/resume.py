@@ -17,11 +17,10 @@ def resume(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Go on whatever the forecast says.")] = False,
 ) -> None:
     """Run only what a run still misses: what is not in its journal, and what failed."""
-    import asyncio
-
     from howgood.api import load, resume_async
     from howgood.cli.progress import watch
     from howgood.cli.run import conclude, end
+    from howgood.core.loop import drive
 
     screen, saved = console(), load(run)
     if saved.status == "finished":
@@ -29,6 +28,6 @@ def resume(
     else:
         with watch(screen, saved.rules.benchmark, saved.system.label, yes=yes) as shown:
             confirm = shown.confirm if budget or saved.options.get("budget") else None
-            saved = asyncio.run(resume_async(saved, notice=shown, budget=budget, confirm=confirm))
+            saved = drive(resume_async(saved, notice=shown, budget=budget, confirm=confirm))
     conclude([saved], screen)
     end([saved])

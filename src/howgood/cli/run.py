@@ -134,8 +134,7 @@ def end(saved: list[SavedRun]) -> None:
 
 
 def _run(names: list[str], models: list[str], given: dict[str, Any], options: Options, yes: bool) -> list[SavedRun]:
-    import asyncio
-
+    from howgood.core.loop import drive
     from howgood.models.registry import load_model
     from howgood.runs.evaluate import caller
 
@@ -143,7 +142,7 @@ def _run(names: list[str], models: list[str], given: dict[str, Any], options: Op
     loaded = [caller(load_model(name), options) for name in models]
     saved: list[SavedRun] = []
     try:
-        asyncio.run(_evaluate(names, loaded, given, options, yes, screen, saved))
+        drive(_evaluate(names, loaded, given, options, yes, screen, saved))
     except KeyboardInterrupt:
         screen.print("interrupted; what was finished is kept. Go on with: howgood resume last", style="red")
         raise typer.Exit(130) from None

@@ -34,12 +34,11 @@ def serve(
     log: Annotated[Path | None, typer.Option("--log", help="File to add a JSON line to for each call.")] = None,
 ) -> None:
     """Serve a model in the OpenAI and the Anthropic dialect until Ctrl-C."""
-    import asyncio
-
+    from howgood.core.loop import drive
     from howgood.models.gateway import read_keys
     from howgood.models.registry import load_model
 
-    asyncio.run(_serve(load_model(model), host, port, None if keys is None else read_keys(keys), log))
+    drive(_serve(load_model(model), host, port, None if keys is None else read_keys(keys), log))
 
 
 async def _serve(model: Model, host: str, port: int, keys: dict[str, Key] | None, log: Path | None) -> None:

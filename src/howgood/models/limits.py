@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
-FIRST_LIMIT = 32
+FIRST_LIMIT = 64
 """Few servers refuse so many, and with fewer the way to hundreds costs a second."""
 CUT, TOUCHED = 0.7, 0.9
 """What is left of the limit after a push-back, as in CUBIC (RFC 9438, section 4.6): the second where the limit had

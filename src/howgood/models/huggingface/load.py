@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 # Torch's threads (GNU OpenMP on Linux) wait for each other by spinning, which keeps the processor from the very thread
 # they wait for as soon as anything else runs: on 2 cores with 1 taken, a forward took 3.1 s, and 0.15 s with short
-# spins. Spins too short cost the time to wake up: two texts of 1,400 tokens take 6.6 to 7.2 s with 1,000, 5.8 with 10,000;
-# with 1 core taken 12.7 and 16. It has to be said before torch is imported.
+# spins. Spins too short cost the time to wake up: two texts of 1,400 tokens take 6.6 to 7.2 s with 1,000 and 5.8 with
+# 10,000; with 1 core taken, 12.7 and 16. It has to be said before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _loading = threading.Lock()  # transformers loads by switches of the whole process: two models at once lack weights

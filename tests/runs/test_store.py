@@ -61,3 +61,16 @@ def test_a_page_of_a_run_that_goes_on_comes_from_its_journal(tmp_path: Path) -> 
     run.status = "running"
     for start, rows in ((0, 6), (2, 3), (5, 9), (6, 1)):
         assert run.page(start, rows).equals(whole.slice(start, rows))
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a*", "a?", "[!x]"])
+def test_a_folder_may_be_called_like_a_pattern(tmp_path: Path, name: str) -> None:
+    run = finished(tmp_path / name, 3)
+    other = tmp_path / "ab" / run.id
+    other.mkdir(parents=True)
+    pl.DataFrame({"x": [1]}).write_parquet(other / "trials.parquet")
+    run = hg.load(run.path)
+    assert run.columns == run.trials.columns
+    assert run.columns[0] == "id"
+    assert run.page(1, 2)["id"].to_list() == ["1", "2"]
+    assert run.find(["2"], ["id"])["id"].to_list() == ["2"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from howgood.arena.answers import Answered
 from howgood.core.errors import DataError
 from howgood.core.text import digest
 from howgood.interpret.rating import style
-from howgood.runs.journal import append_line, cannot_write
+from howgood.runs.journal import append_line, write_whole
 
 FILE = "preferences.jsonl"
 BENCHMARK = ".jsonl"
@@ -213,10 +212,5 @@ def write_file(kept: Sequence[Preference], path: Path) -> int:
     """Write `as_file` of a path's suffix, which replaces an older file in one step; how many rows it has. Raises
     `DataError`, and `HowgoodError` where it cannot be written."""
     content, rows = as_file(kept, path.suffix.lower())
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    write_whole(path, content)
     return rows

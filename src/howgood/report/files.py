@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from howgood.core.errors import HowgoodError
-from howgood.runs.journal import cannot_write
+from howgood.runs.journal import write_whole
 from howgood.runs.store import SavedRun
 
 
@@ -19,13 +18,7 @@ def write_report(runs: Sequence[SavedRun], path: Path) -> Path:
     kind = path.suffix.lower()
     if kind not in KINDS:
         raise HowgoodError(f"a report is a file ending in {', '.join(KINDS)}, and {path.name} is none of them")
-    content = KINDS[kind](runs)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    write_whole(path, KINDS[kind](runs))
     return path
 
 

@@ -89,6 +89,17 @@ def append_line(path: Path, line: bytes) -> None:
         raise cannot_write(path, error) from error
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in one step: a reader sees the old one or the new one, never half of it. Raises `HowgoodError` where
+    it cannot be written."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def cannot_write(path: Path, error: OSError) -> HowgoodError:
     """A failed write as an error for people."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -17,7 +17,7 @@ import msgspec
 from howgood.core.errors import HowgoodError, UnknownName
 from howgood.core.types import Estimate, Run
 from howgood.runs import columns
-from howgood.runs.journal import cannot_write, journals
+from howgood.runs.journal import cannot_write, journals, write_whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,16 +47,20 @@ class SavedRun(Run, kw_only=True):
         """The names of the columns of `trials`."""
         import polars as pl
 
-        return list(pl.read_parquet_schema(self._table)) if self._table.exists() else self.read().columns
+        if not self.table:
+            return self.read().columns
+        with self.table.open("rb") as file:  # by its name it would be a pattern
+            return list(pl.read_parquet_schema(file))
 
     def read(self, names: list[str] | None = None) -> pl.DataFrame:
         """Some columns of `trials` (None: all). While a run is under way or stopped, from its journals."""
         import polars as pl
 
-        if self._table.exists():
-            return pl.read_parquet(self._table, columns=names, glob=False)
+        if self.table:
+            return pl.read_parquet(self.table, columns=names, glob=False)
         if self.status == "finished":
-            raise HowgoodError(f"{self._table} is missing; the run's trials are in it, and its journal is gone")
+            missing = self.path / "trials.parquet"
+            raise HowgoodError(f"{missing} is missing; the run's trials are in it, and its journal is gone")
         frame = columns.frame(self.path)
         return frame if names is None else frame.select(names)
 
@@ -64,8 +68,8 @@ class SavedRun(Run, kw_only=True):
         """Some rows of `trials` with every column; of a run that has ended the others are not read."""
         import polars as pl
 
-        if self._table.exists():
-            return pl.scan_parquet(self._table, glob=False).slice(start, rows).collect()
+        if self.table:
+            return pl.scan_parquet(self.table, glob=False).slice(start, rows).collect()
         return self.read().slice(start, rows)
 
     def find(self, ids: Sequence[str], names: list[str]) -> pl.DataFrame:
@@ -73,15 +77,16 @@ class SavedRun(Run, kw_only=True):
         import polars as pl
 
         wanted = pl.col("id").is_in(list(ids))
-        if self._table.exists():
-            return pl.scan_parquet(self._table, glob=False).filter(wanted).select(names).collect(engine="streaming")
+        if self.table:
+            return pl.scan_parquet(self.table, glob=False).filter(wanted).select(names).collect(engine="streaming")
         return self.read(names).filter(wanted)
 
     @property
-    def _table(self) -> Path:
+    def table(self) -> Path | None:
+        """The file of its trials as columns; None where they are in journals alone."""
         # Of a run that goes on the journals are newer than the columns of an earlier end.
-        name = "trials.parquet" if self.status in ("finished", "incomplete") else "-"
-        return self.path / name
+        path = self.path / "trials.parquet"
+        return path if self.status in ("finished", "incomplete") and path.exists() else None
 
 
 def runs_folder() -> Path:
@@ -108,14 +113,9 @@ def create(run: Run, root: Path) -> SavedRun:
 
 
 def save(run: SavedRun) -> None:
-    """Write run.json in one step: a reader sees the old one or the new one, never half of it."""
+    """Write run.json in one step."""
     record = {name: getattr(run, name) for name in Run.__struct_fields__}
-    part = run.path / "run.json.part"
-    try:
-        part.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2))
-        os.replace(part, run.path / "run.json")
-    except OSError as error:
-        raise cannot_write(run.path / "run.json", error) from error
+    write_whole(run.path / "run.json", msgspec.json.format(msgspec.json.encode(record), indent=2))
 
 
 @contextlib.contextmanager

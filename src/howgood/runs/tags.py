@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import msgspec
 
 from howgood.core.errors import HowgoodError
-from howgood.runs.journal import cannot_write
+from howgood.runs.journal import write_whole
 
 FILE = "tags.json"
 TAG = re.compile(r"[\w][\w.+-]{0,39}")
@@ -34,10 +33,5 @@ def write_tags(folder: Path, tags: list[str]) -> tuple[str, ...]:
         raise HowgoodError(f"'{wrong[:60]}' cannot be a tag: letters, digits and . + - _, at most 40 of them")
     if len(made) > MOST:
         raise HowgoodError(f"a run has at most {MOST} tags, not {len(made)}")
-    part = folder / f"{FILE}.part"
-    try:
-        part.write_bytes(msgspec.json.encode(made))
-        os.replace(part, folder / FILE)
-    except OSError as error:
-        raise cannot_write(folder / FILE, error) from error
+    write_whole(folder / FILE, msgspec.json.encode(made))
     return made

@@ -17,6 +17,8 @@ import yaml
 
 import howgood as hg
 from howgood.core.errors import HowgoodError, UnknownName, Unsupported
+from howgood.runs import columns
+from howgood.runs.interop import rows
 from howgood.runs.interop.tables import flat
 from howgood.runs.store import SavedRun
 
@@ -222,3 +224,24 @@ def test_a_run_that_was_stopped_is_exported_from_its_journal(tmp_path: Path, run
     assert (again.status, sum(again.outcomes.values()), again.planned) == ("incomplete", count, 40)
     assert again.message is not None
     assert again.message.startswith(f"as Inspect's log says, it was cancelled after {count} samples")
+
+
+def test_without_a_table_the_journals_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "own.csv"
+    table.write_text("q,a\n" + "".join(f"Is it {i}?,yes\n" for i in range(7)))
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text("".join(json.dumps({"id": str(i), "text": "yes"}) + "\n" for i in range(1, 7)))
+    run = hg.run(str(table), f"replay/{answers}", ask="{q}", answer="a")
+    assert run.status == "incomplete"  # so its journal is still there
+    whole = list(rows.rows(run))
+    (run.path / "trials.parquet").unlink()
+    reads, frame = list[Path](), columns.frame
+
+    def counted(folder: Path) -> pl.DataFrame:
+        reads.append(folder)
+        return frame(folder)
+
+    monkeypatch.setattr(rows, "BATCH", 2)
+    monkeypatch.setattr(columns, "frame", counted)
+    assert list(rows.rows(run)) == whole
+    assert len(reads) == 1

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def slices(run: SavedRun) -> Iterator[pl.DataFrame]:
-    """The trials of a run as frames of at most `BATCH` rows; one that has not ended is read whole from its journals."""
-    if run.status not in ("finished", "incomplete"):
+    """The trials of a run as frames of at most `BATCH` rows; one without a table is read whole from its journals."""
+    if not run.table:
         yield from run.read().iter_slices(BATCH)
         return
     start = 0

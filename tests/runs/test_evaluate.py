@@ -331,6 +331,28 @@ async def test_a_torn_last_line_is_run_again_and_nothing_else(tmp_path: Path) ->
     assert run.trials["id"].to_list() == [str(i) for i in range(10)]
 
 
+async def test_a_damaged_line_is_run_again_and_nothing_else(tmp_path: Path) -> None:
+    model = Scripted({"1": "yes", "9": RequestError("503")})  # which keeps the journal
+    plan = make_plan(asking(questions(10)), model, {}, Options())
+    run = await evaluate(plan, model, tmp_path)
+    journal = run.path / "journal-001.jsonl"
+    lines = {json.loads(line)["instance"]["id"]: line for line in journal.read_bytes().splitlines(keepends=True)}
+    for name, before, after in (
+        ("2", b"question 2", b"question \xff"),
+        ("4", b'"text":"no"', b'"text":[]'),
+        ("6", b'"input":10', b'"input":"10"'),
+    ):
+        assert before in lines[name]
+        lines[name] = lines[name].replace(before, after)
+    journal.write_bytes(b"".join(lines.values()))
+    assert [trial.instance.id for trial in columns.trials(columns.contents(run.path))] == list("0135789")
+    healed = Scripted({"1": "yes"})
+    run = await carry_on(plan, healed, store.load(run.path), None)
+    assert {i for i, _ in healed.asked} == {"2", "4", "6", "9"}
+    assert run.status == "finished"
+    assert run.trials["text"].to_list() == ["no", "yes", *["no"] * 8]
+
+
 async def test_ctrl_c_keeps_everything_that_was_finished(tmp_path: Path) -> None:
     class Slow(Scripted):
         async def generate(self, request: Generate) -> Prediction:

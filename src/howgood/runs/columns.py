@@ -170,19 +170,6 @@ def said(row: dict[str, Any]) -> tuple[str, str]:
     return as_text((*asked, *(turn for turn in turns if turn.role == "user"))), "\n\n".join(answers)
 
 
-class ScoreHead(Struct):
-    outcome: str
-    values: dict[str, float]
-
-
-class Head(Struct):
-    """What must be known of a journalled trial to place it."""
-
-    index: int
-    epoch: int
-    score: ScoreHead
-
-
 Key = int
 """A trial of a run: its instance's place in the benchmark, and its epoch, in one number that sorts like the two."""
 Place = int
@@ -210,19 +197,19 @@ def contents(folder: Path) -> Contents:
     read (a crash of the machine may leave one) is passed over, so its trial is run again."""
     import numpy as np
 
-    decode = msgspec.json.Decoder(Head).decode
+    decode = msgspec.json.Decoder(Trial).decode
     files, names = journal.journals(folder), list[str]()
     keys, places, failed = array("q"), array("q"), array("b")  # a run of a million trials has as many of each
     for number, path in enumerate(files):
         for offset, line in journal.lines(path):
             try:
-                head = decode(line)
+                trial = decode(line)  # whole: one whose body is damaged must not count either
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
-            keys.append(key_of(head.index, head.epoch))
+            keys.append(key_of(trial.index, trial.epoch))
             places.append(number << 48 | offset)
-            failed.append(head.score.outcome == "failed")
-            names = names or list(head.score.values)
+            failed.append(trial.score.outcome == "failed")
+            names = names or list(trial.score.values)
     key, place, lost = (np.frombuffer(part, part.typecode) for part in (keys, places, failed))
     # Of each trial's lines the first that did not fail counts, or the last of those that did.
     order = np.lexsort((np.where(lost, -place, place), lost, key))

@@ -76,6 +76,18 @@ def test_names_from_elsewhere_are_no_paths(memory: Any) -> None:
     mirror.fetch("../../etc")
 
 
+def test_a_record_that_is_too_large_is_told_and_not_copied(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "LARGEST_RECORD", 2_000_000)
+    memory.pipe_file("/bucket/runs/vast/run.json", b" " * 2_000_001)
+    mirror = Mirror("memory://bucket/runs")
+    with pytest.raises(HowgoodError) as caught:
+        mirror.refresh()
+    assert str(caught.value) == (
+        "memory://bucket/runs/vast/run.json has 2 MB, which no run's record takes; move it away from the runs"
+    )
+    assert list(mirror.path.iterdir()) == []
+
+
 def test_an_address_that_nothing_reads_is_told() -> None:
     with pytest.raises(HowgoodError, match="cannot read nonsense://bucket"):
         Mirror("nonsense://bucket/runs")

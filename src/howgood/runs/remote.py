@@ -24,6 +24,8 @@ from howgood.core.folders import user_cache
 
 FRESH = 10.0
 """Seconds for which a listing of the runs is taken as it was."""
+LARGEST_RECORD = 64 * 2**20
+"""Bytes of a run.json that are copied: the ids of a million chosen instances take a third of it."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 """What a run's folder and its files may be called: never a path."""
 SEEN = "copied.json"
@@ -85,6 +87,11 @@ class Mirror:
         told = self._files.info(source)
         if told["type"] != "file":
             return
+        if file == "run.json" and (told.get("size") or 0) > LARGEST_RECORD:
+            raise HowgoodError(
+                f"{self.address}/{run}/run.json has {told['size'] / 1e6:,.0f} MB, which no run's record takes; "
+                "move it away from the runs"
+            )
         stamp = [told.get("size"), str(told.get("ETag") or told.get("LastModified") or told.get("mtime") or "")]
         seen = self._seen(run)
         if target.exists() and seen.get(file) == stamp:

@@ -38,6 +38,7 @@ from howgood.core.types import (
     Trial,
     Usage,
 )
+from howgood.runs.interop import own_rules
 from howgood.runs.interop.files import MAX_MEMBER, Archive, read
 from howgood.runs.interop.keeping import Rules, Source, free
 from howgood.runs.interop.plain import known, listed, mapping, number, own_words, text, whole_number
@@ -146,6 +147,7 @@ def _source(path: Path, header: Header, trials: Any, count: int) -> Source:
     version = spec.get("task_version")
     started, finished = text(stats.get("started_at")), text(stats.get("completed_at"))
     model = text(spec.get("model")) or "unknown"
+    whole = own_rules.written(mapping(spec.get("metadata")).get("howgood"), task)
     maker = "howgood" if "howgood" in versions and PROGRAM not in versions else PROGRAM  # howgood writes such logs too
     return Source(
         program=maker,
@@ -173,6 +175,8 @@ def _source(path: Path, header: Header, trials: Any, count: int) -> Source:
         trials=trials,
         title=text(spec.get("task_display_name")) if spec.get("task_display_name") != task else "",
         headline=_headline(results, names),
+        whole=whole,
+        interpret=own_rules.mean(whole, names) if whole else None,
         published=tuple(_published(header)),
         order=order,
         planned=planned,

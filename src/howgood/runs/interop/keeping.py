@@ -47,7 +47,8 @@ class Source(Struct):
 
     `trials` reads them, each time anew, in any order; of their scores the `headline` comes first (None: the first that
     there is), and their `index` is given here: the place of their id in `order`, or else the order of appearance.
-    `planned` is how many trials there should be (None: unknown), `unfinished` says why there are fewer. `lower` names
+    `planned` is how many trials there should be (None: unknown), `unfinished` says why there are fewer. `whole` are the
+    rules as howgood itself wrote them, where it made what is read; what the number is, `interpret` says. `lower` names
     scores of which less is better; `identity` is what makes an instance what it is, for the data's digest. `files` with
     the `part` of them that is meant are what was read.
     """
@@ -64,6 +65,7 @@ class Source(Struct):
     title: str = ""
     headline: str | None = None
     interpret: Interpretation | None = None
+    whole: RunRules | None = None
     published: tuple[Published, ...] = ()
     order: Sequence[str] = ()
     planned: int | None = None
@@ -184,6 +186,8 @@ def _same(published: float, value: float) -> bool:
 def _rules(
     source: Source, data: dict[str, Any], sample: dict[str, Any], call: dict[str, Any], interpret: Interpretation
 ) -> RunRules:
+    if source.whole:
+        return msgspec.structs.replace(source.whole, interpret=interpret.describe())
     known = source.rules
     return RunRules(
         benchmark=source.benchmark,

@@ -31,7 +31,6 @@ LONGEST = 4_000
 """Characters of one text on the page; what was cut is said."""
 MOST_TURNS = 12
 """Turns of a conversation on the page: the first and the last ones."""
-MOST_GROUPS = 400
 PAGE_RUNS = 10
 """From this many runs on, each shows fewer instances, so that the page does not grow with them."""
 
@@ -155,7 +154,7 @@ def run_part(run: SavedRun, samples: list[Sample], anchor: str = "run", trials: 
     """What a page says of a run with these samples of its instances; without any its record says what came out."""
     headline = run.estimates[0] if run.estimates else None
     marks = _marks(run, headline)
-    shown = run.groups[:MOST_GROUPS]
+    shown = run.groups[: versus.MOST_GROUPS]
     outcomes = [(part.outcome, part.total) for part in samples]
     outcomes = outcomes or sorted(run.outcomes.items(), key=lambda one: instances.place(one[0]))
     odd = cards.odd_outcomes(dict(outcomes))

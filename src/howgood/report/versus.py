@@ -26,6 +26,7 @@ from howgood.runs.store import SavedRun
 from howgood.runs.versus import Versus, names, versus
 
 MOST_GROUPS = 400
+"""Groups that a page lists."""
 STEPS = (0.005, 0.01, 0.02, 0.05, 0.1)
 """Differences that power is told for: of shares as they are, of other numbers times A's."""
 EPOCHS = 4

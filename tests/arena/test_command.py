@@ -80,6 +80,8 @@ def test_a_board_and_an_exported_file(tmp_path: Path) -> None:
         (["-m", "reference/echo", "-m", "reference/ecko"], "Did you mean reference/echo"),
         (["-m", "reference/echo", "-m", "reference/uniform", "--host", "0.0.0.0"], "without a token"),
         (["-m", "reference/echo", "-m", "reference/uniform", "--token", "NO_SUCH_TOKEN"], "NO_SUCH_TOKEN.* is not set"),
+        (["-m", "reference/echo", "-m", "reference/uniform", "--max-tokens", "0"], "--max-tokens must be at least 1"),
+        (["-m", "reference/echo", "-m", "reference/uniform", "--temperature", "-1"], "must be between 0 and 2, not -1"),
     ],
 )
 def test_what_cannot_be_served_leaves_nothing_behind(

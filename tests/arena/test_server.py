@@ -201,6 +201,22 @@ async def test_two_servers_share_a_database(url: str) -> None:
         assert {votes["model_a"][0], votes["model_b"][0]} == {ECHO, CONSTANT}
 
 
+async def test_two_arenas_on_one_host_do_not_take_each_others_visitors(tmp_path: Path) -> None:
+    with Database(str(tmp_path / "a.sqlite")) as a, Database(str(tmp_path / "b.sqlite")) as b:
+        async with (
+            Arena(reference(), a, limits=EASY) as first,
+            Arena(reference(), b, limits=EASY) as second,
+            Visitor(first.url) as visitor,
+        ):
+            csrf, visitor.url = visitor.csrf, second.url
+            await visitor.load()  # in another tab
+            assert (await visitor.ask("Q"))[-1]["fine"] is True
+            visitor.url, visitor.csrf = first.url, csrf
+            battle = (await visitor.ask("Q"))[0]["battle"]
+            await visitor.vote(battle, "a")
+        assert len(a.votes()["winner"]) == 1
+
+
 async def test_an_answer_that_names_its_maker_voids_the_vote(database: Database) -> None:
     models = [Scripted("x/one", ["I am Chat", "GPT."]), Scripted("y/two", ["I'd rather not say."])]
     async with Arena(models, database, limits=EASY) as arena, Visitor(arena.url) as visitor:

@@ -14,6 +14,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from typer.testing import CliRunner
+
+from howgood.cli.main import build
+from howgood.core.errors import ModelError
 
 COMMAND = "import sys, typer; from howgood.cli.serve import serve; typer.run(serve)"
 SECRET = "a-secret-key-0123456789"
@@ -67,3 +71,19 @@ async def test_it_is_not_open_to_others_without_keys() -> None:
     _, err = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode
     assert "without keys anyone who reaches 0.0.0.0 could use" in err.decode()
+
+
+@pytest.mark.parametrize(
+    "command", ["serve reference/constant", "studio .", "arena serve -m reference/echo -m reference/uniform"]
+)
+@pytest.mark.parametrize("port", ["-1", "65536", "99999"])
+def test_a_port_that_there_is_not_is_told_in_one_line(
+    command: str, port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = [*command.split(), "--port", port]
+    refused = CliRunner().invoke(build(arguments), arguments)
+    assert isinstance(refused.exception, ModelError)
+    assert str(refused.exception) == f"there is no port {port}: give a --port between 1 and 65535, or 0 for a free one"
+    assert refused.output == ""
+    assert list(tmp_path.iterdir()) == []

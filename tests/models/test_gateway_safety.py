@@ -200,7 +200,16 @@ async def test_the_end_does_not_wait_for_ever(tmp_path: Path) -> None:
     assert [c.status for c in read_log(log)] == [499]
 
 
-async def test_a_port_that_is_taken_is_told() -> None:
-    async with Gateway(Scripted(says("yes"))) as gateway:
-        with pytest.raises(ModelError, match=f"cannot listen on 127.0.0.1:{gateway.port}"):
-            await Gateway(Scripted(says("yes")), port=gateway.port).start()
+async def test_where_it_cannot_listen_is_told_with_what_to_do() -> None:
+    model = Scripted(says("yes"))
+    async with Gateway(model) as gateway:
+        with pytest.raises(ModelError) as busy:
+            await Gateway(model, port=gateway.port).start()
+    assert str(busy.value) == (
+        f"cannot listen on 127.0.0.1:{gateway.port}: Address already in use; give another --port, or 0 for a free one"
+    )
+    with pytest.raises(ModelError) as away:
+        await Gateway(model, host="192.0.2.1", port=1234, keys={"a": Key(SECRET)}).start()
+    assert str(away.value) == (
+        "cannot listen on 192.0.2.1:1234: Cannot assign requested address; give an address of this machine as --host"
+    )

@@ -27,7 +27,7 @@ from howgood.core.errors import DataError, MissingExtra, ModelError
 from howgood.core.text import visible
 from howgood.core.types import Generate
 from howgood.models.base import Model
-from howgood.web.guard import Refused, body, check_host, check_write, headers, is_own
+from howgood.web.guard import Enter, Refused, admitted, body, check_serving, headers, remember
 from howgood.web.visitors import Visitor, Visitors
 
 try:
@@ -42,12 +42,12 @@ except ImportError:
 
 LONGEST_PROMPT = 8_000
 """Characters."""
-COOKIE = "howgood_arena"
 TOO_LONG = f"A question has at most {LONGEST_PROMPT:,} characters."
 MOST_TURNS = 8
 FRESH = 1.0
 """Seconds for which the votes known to the choice of pairs, and a leaderboard, are taken as they were."""
-SHORTEST_TOKEN = 16
+DAYS = 180
+"""For which a browser keeps its cookie."""
 VOTES_A_TURN = 3
 """Votes an address may try to give for each turn it may ask for."""
 T = TypeVar("T")
@@ -68,10 +68,6 @@ class Vote(Struct):
     battle: Id
     winner: Literal["a", "b", "tie", "bothbad"]
     website: Annotated[str, Meta(max_length=2_000)] = ""
-
-
-class Enter(Struct):
-    token: Annotated[str, Meta(max_length=500)]
 
 
 class Arena:
@@ -97,7 +93,7 @@ class Arena:
         temperature: float = 0.7,
         limits: Limits | None = None,
     ) -> None:
-        check_arena(models, host, token, max_tokens, temperature)
+        check_arena(models, host, port, token, max_tokens, temperature)
         self._served = Served(host, port)
         self.limits = limits or Limits()
         self._database, self._max_tokens, self._temperature = database, max_tokens, temperature
@@ -108,7 +104,7 @@ class Arena:
         self._boards: dict[bool, tuple[float, Board]] = {}
         self._board_lock = asyncio.Lock()
         self._visitors = Visitors(database.secret(), token)
-        self._open = token is None
+        self._cookie = f"howgood_arena_{self._visitors.tag}"  # one for all servers of an arena, who share its database
         self._gate = Gate(self.limits)
         self._tries = Window(self.limits.tries, 60)
         self._votes = Window(VOTES_A_TURN * self.limits.address, 60)
@@ -166,7 +162,7 @@ class Arena:
         async def guarded(request: Request) -> Response:
             nonce = request.state.nonce = secrets.token_urlsafe(16)
             try:
-                visitor = self._admitted(request)
+                visitor = admitted(request, self._visitors, self._cookie, "arena")
                 response: Response = await handle(request, visitor)
             except Refused as refused:
                 response = JSONResponse({"error": str(refused)}, refused.status)
@@ -179,18 +175,6 @@ class Arena:
             return response
 
         return guarded
-
-    def _admitted(self, request: Request) -> Visitor:
-        """The visitor, a new one where a page is asked for the first time. Raises `Refused`."""
-        if self._open:
-            check_host(request)
-        visitor = self._visitors.read(request.cookies.get(COOKIE))
-        if request.method == "GET":
-            return visitor or self._visitors.new()
-        visitor = check_write(request, visitor)
-        if request.url.path != "/enter" and not self._visitors.admits(visitor):
-            raise Refused(401, "Give the arena's token first.")
-        return visitor
 
     def _address(self, request: Request) -> str:
         return self._visitors.address(request.client.host if request.client else "")
@@ -299,14 +283,7 @@ class Arena:
         window.note(address)
 
     def _with_cookie(self, response: Response, request: Request, visitor: Visitor) -> Response:
-        response.set_cookie(
-            COOKIE,
-            visitor.cookie,
-            max_age=180 * 24 * 3600,
-            httponly=True,
-            samesite="strict",
-            secure=request.url.scheme == "https",
-        )
+        remember(response, request, self._cookie, visitor, DAYS)
         return response
 
     # What is known
@@ -343,18 +320,17 @@ TOLD = {
 
 
 def check_arena(
-    models: Sequence[Model], host: str, token: str | None, max_tokens: int = 1024, temperature: float = 0.7
+    models: Sequence[Model], host: str, port: int, token: str | None, max_tokens: int = 1024, temperature: float = 0.7
 ) -> None:
-    """Raises `ModelError` for models that cannot meet, and where strangers could use them; `Unsupported` for what one
-    of them cannot be asked."""
+    """Raises `ModelError` for models that cannot meet, for answers of no length, for a port that there is not, and
+    where strangers could use the models; `Unsupported` for what one of them cannot be asked."""
     if len(models) < 2:
         raise ModelError("an arena needs two systems or more: give --model twice")
+    if max_tokens < 1:
+        raise ModelError(f"--max-tokens must be at least 1, not {max_tokens}")
+    if not 0 <= temperature <= 2:
+        raise ModelError(f"--temperature must be between 0 and 2, not {temperature}")
     check_writers(models)
     for model in models:
         model.check_request(Generate("", max_tokens=max_tokens, temperature=temperature))
-    if token is None and not is_own(host):
-        raise ModelError(
-            f"without a token anyone who reaches {host} could use the models: give --token VARIABLE, or use 127.0.0.1"
-        )
-    if token is not None and len(token) < SHORTEST_TOKEN:
-        raise ModelError(f"the token must have at least {SHORTEST_TOKEN} characters")
+    check_serving(host, port, token, "use the models")

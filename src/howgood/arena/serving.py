@@ -29,7 +29,7 @@ async def serve_async(
         for model, given in zip(loaded, models, strict=True):
             if isinstance(given, str):
                 stack.push_async_callback(model.close)
-        check_arena(loaded, host, token, max_tokens, temperature)  # before a database is made
+        check_arena(loaded, host, port, token, max_tokens, temperature)  # before a database is made
         kept = stack.enter_context(contextlib.closing(Database(database)))
         arena = Arena(loaded, kept, host=host, port=port, token=token, max_tokens=max_tokens, temperature=temperature)
         for model in loaded:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from howgood.cli.options import console
+from howgood.cli.options import OpenTo, Port, Token, console, teller, visitors_token
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -39,33 +39,19 @@ Models = Annotated[
 def serve(
     model: Models = None,
     database: Where = "arena.sqlite",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0: a free one.")] = 8080,
-    host: Annotated[
-        str, typer.Option("--host", help="The address to listen at; another than this machine's own needs --token.")
-    ] = "127.0.0.1",
-    token: Annotated[
-        str | None,
-        typer.Option("--token", metavar="VARIABLE", help="The environment variable of a token visitors must give."),
-    ] = None,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")] = 1024,
-    temperature: Annotated[float, typer.Option("--temperature", min=0, help="Sampling temperature.")] = 0.7,
+    port: Port = 8080,
+    host: OpenTo = "127.0.0.1",
+    token: Token = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", help="Longest answer, in tokens.")] = 1024,
+    temperature: Annotated[float, typer.Option("--temperature", help="Sampling temperature.")] = 0.7,
 ) -> None:
     """Serve an arena until Ctrl-C: a page to ask and to vote on, and the leaderboard at /board."""
     import asyncio
 
     from howgood.arena.serving import serve_async
-    from howgood.core.errors import ModelError
-    from howgood.models.secrets import secret
 
-    given = None if token is None else secret(token)
-    if given == "":
-        raise ModelError(f"the environment variable {token}, which should hold the arena's token, is not set")
-    screen = console()
-
-    def say(line: str) -> None:
-        screen.print(line, markup=False, soft_wrap=True)
-
-    asyncio.run(serve_async(model or [], database, host, port, given, max_tokens, temperature, say))
+    given = visitors_token(token, "arena")
+    asyncio.run(serve_async(model or [], database, host, port, given, max_tokens, temperature, teller()))
 
 
 @app.command("board")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -61,6 +63,14 @@ Check = Annotated[
 ]
 Choices = Annotated[str | None, typer.Option("--choices", help="For a data file: the column(s) of choices.")]
 IdColumn = Annotated[str | None, typer.Option("--id", help="For a data file: the column of ids.")]
+Port = Annotated[int, typer.Option("--port", help="The port; 0: a free one.")]
+OpenTo = Annotated[
+    str, typer.Option("--host", help="The address to listen at; another than this machine's own needs --token.")
+]
+Token = Annotated[
+    str | None,
+    typer.Option("--token", metavar="VARIABLE", help="The environment variable of a token visitors must give."),
+]
 
 
 def console(stderr: bool = False) -> Console:
@@ -68,6 +78,22 @@ def console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
+
+
+def visitors_token(variable: str | None, place: str) -> str | None:
+    """The token in an environment variable, where one is named. Raises `ModelError` where it is not set."""
+    from howgood.core.errors import ModelError
+    from howgood.models.secrets import secret
+
+    given = None if variable is None else secret(variable)
+    if given == "":
+        raise ModelError(f"the environment variable {variable}, which should hold the {place}'s token, is not set")
+    return given
+
+
+def teller() -> Callable[[str], None]:
+    """What prints a line as it is, however long."""
+    return functools.partial(console().print, markup=False, soft_wrap=True)
 
 
 def bold(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from howgood.cli.options import console
+from howgood.cli.options import Port, console
 
 if TYPE_CHECKING:
     from howgood.models.base import Model
@@ -19,7 +19,7 @@ PATIENCE = 30.0
 
 def serve(
     model: Annotated[str, typer.Argument(help="A model; `howgood list --models` shows the names.")],
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0: a free one.")] = 8000,
+    port: Port = 8000,
     host: Annotated[
         str, typer.Option("--host", help="The address to listen at; another than this machine's own needs --keys.")
     ] = "127.0.0.1",

@@ -14,18 +14,18 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from msgspec import Meta, Struct, ValidationError
+from msgspec import ValidationError
 
-from howgood.core.errors import HowgoodError, MissingExtra, ModelError
+from howgood.core.errors import HowgoodError, MissingExtra
 from howgood.core.text import one_line, shorten
 from howgood.models.base import Model
 from howgood.runs.remote import Mirror
 from howgood.studio.beside import Beside
 from howgood.studio.library import Library
-from howgood.web.guard import Refused, body, check_host, check_write, headers, is_own
-from howgood.web.visitors import Visitor, Visitors
+from howgood.web.guard import Enter, Refused, admitted, body, check_serving, headers, remember
+from howgood.web.visitors import Visitors
 
 try:
     from starlette.applications import Starlette
@@ -38,15 +38,12 @@ try:
 except ImportError:
     raise MissingExtra("the studio", "studio") from None
 
-SHORTEST_TOKEN = 16
+DAYS = 30
+"""For which a browser keeps its cookie."""
 READERS = 4
 """Threads that read runs for pages."""
 T = TypeVar("T")
 Handler = Callable[[Request], Awaitable[Response]]
-
-
-class Enter(Struct):
-    token: Annotated[str, Meta(max_length=500)]
 
 
 class Studio:
@@ -57,7 +54,7 @@ class Studio:
 
     `models` can be asked side by side; those given by name are closed at the end. `token` is what a visitor has to
     give; without one `host` must be this machine's own. Raises `ModelError` for a host that strangers reach without
-    one, and for models that cannot answer.
+    one, for a port that there is not, and for models that cannot answer.
     """
 
     def __init__(
@@ -69,12 +66,11 @@ class Studio:
         port: int = 0,
         token: str | None = None,
     ) -> None:
-        check_studio(host, token)
+        check_serving(host, port, token, "read the runs")
         self.library = Library(places)
         self.beside = Beside(models, next((place for place in places if isinstance(place, Path)), None))
         self._served = Served(host, port)
         self._visitors = Visitors(secrets.token_bytes(32), token)
-        self._open = token is None
         self._readers = ThreadPoolExecutor(READERS, "studio-reads")
 
     @property
@@ -131,7 +127,7 @@ class Studio:
             request.state.nonce = secrets.token_urlsafe(16)
             request.state.visitor = self._visitors.new()
             try:
-                visitor = request.state.visitor = self._admitted(request)
+                visitor = request.state.visitor = admitted(request, self._visitors, self._cookie, "studio")
                 if not self._visitors.admits(visitor) and request.url.path not in ("/enter",) and not _static(request):
                     response: Response = page(request, "enter.html.j2", 401, place="studio")
                 else:
@@ -148,22 +144,10 @@ class Studio:
             for name, value in headers(request.state.nonce, "'self'").items():
                 response.headers.setdefault(name, value)
             if request.state.visitor.cookie != request.cookies.get(self._cookie):
-                self._remember(request, response)
+                remember(response, request, self._cookie, request.state.visitor, DAYS)
             return response
 
         return guarded
-
-    def _admitted(self, request: Request) -> Visitor:
-        """The visitor, a new one where a page is asked for the first time. Raises `Refused`."""
-        if self._open:
-            check_host(request)
-        visitor = self._visitors.read(request.cookies.get(self._cookie))
-        if request.method in ("GET", "HEAD"):
-            return visitor or self._visitors.new()
-        visitor = check_write(request, visitor)
-        if request.url.path != "/enter" and not self._visitors.admits(visitor):
-            raise Refused(401, "Give the studio's token first.")
-        return visitor
 
     def _told(self, request: Request, status: int, why: str) -> Response:
         """A refusal: as a page where one was asked for, else as JSON."""
@@ -195,26 +179,6 @@ class Studio:
         request.state.visitor = self._visitors.entered(request.state.visitor)
         return JSONResponse({})
 
-    def _remember(self, request: Request, response: Response) -> None:
-        response.set_cookie(
-            self._cookie,
-            request.state.visitor.cookie,
-            max_age=30 * 24 * 3600,
-            httponly=True,
-            samesite="strict",
-            secure=request.url.scheme == "https",
-        )
-
 
 def _static(request: Request) -> bool:
     return request.url.path.startswith("/static/")
-
-
-def check_studio(host: str, token: str | None) -> None:
-    """Raises `ModelError` where strangers could read the runs."""
-    if token is None and not is_own(host):
-        raise ModelError(
-            f"without a token anyone who reaches {host} could read the runs: give --token VARIABLE, or use 127.0.0.1"
-        )
-    if token is not None and len(token) < SHORTEST_TOKEN:
-        raise ModelError(f"the token must have at least {SHORTEST_TOKEN} characters")

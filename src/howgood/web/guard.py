@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
 import secrets
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
+from msgspec import Meta, Struct
 
-from howgood.web.visitors import Visitor
+from howgood.core.errors import ModelError
+from howgood.core.listening import check_port, is_own
+from howgood.web.visitors import Visitor, Visitors
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
 LARGEST_BODY = 64 * 1024
 SLOWEST_BODY = 10.0
 """Seconds in which a request's body has to be there."""
+SHORTEST_TOKEN = 16
 T = TypeVar("T")
 
 
@@ -27,6 +31,48 @@ class Refused(Exception):
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         self.status = status
+
+
+class Enter(Struct):
+    """What a visitor gives to come in."""
+
+    token: Annotated[str, Meta(max_length=500)]
+
+
+def check_serving(host: str, port: int, token: str | None, could: str) -> None:
+    """Raises `ModelError` for a port that there is not, and where strangers could do what `could` says."""
+    check_port(port)
+    if token is None and not is_own(host):
+        raise ModelError(
+            f"without a token anyone who reaches {host} could {could}: give --token VARIABLE, or use 127.0.0.1"
+        )
+    if token is not None and len(token) < SHORTEST_TOKEN:
+        raise ModelError(f"the token must have at least {SHORTEST_TOKEN} characters")
+
+
+def admitted(request: Request, visitors: Visitors, cookie: str, place: str) -> Visitor:
+    """The visitor whose `cookie` this is, a new one where a page is asked for the first time. Raises `Refused`."""
+    if visitors.open:
+        check_host(request)
+    visitor = visitors.read(request.cookies.get(cookie))
+    if request.method in ("GET", "HEAD"):
+        return visitor or visitors.new()
+    visitor = check_write(request, visitor)
+    if request.url.path != "/enter" and not visitors.admits(visitor):
+        raise Refused(401, f"Give the {place}'s token first.")
+    return visitor
+
+
+def remember(response: Response, request: Request, cookie: str, visitor: Visitor, days: int) -> None:
+    """Have the browser keep a visitor's cookie for so many days."""
+    response.set_cookie(
+        cookie,
+        visitor.cookie,
+        max_age=days * 24 * 3600,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
 
 
 def check_host(request: Request) -> None:
@@ -83,11 +129,3 @@ def headers(nonce: str, forms: str = "'none'") -> dict[str, str]:
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-store",
     }
-
-
-def is_own(host: str) -> bool:
-    """Whether a host name is this machine's own, seen from itself alone."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from howgood.core.errors import MissingExtra, ModelError
+from howgood.core.errors import MissingExtra
+from howgood.core.listening import cannot_listen
 
 try:
     import uvicorn
@@ -100,6 +100,5 @@ def listener(host: str, port: int) -> socket.socket:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(where)
     except OSError as error:
-        other = "; give another --port, or 0 for a free one" if error.errno in (errno.EADDRINUSE, errno.EACCES) else ""
-        raise ModelError(f"cannot listen on {host}:{port}: {error.strerror or error}{other}") from None
+        raise cannot_listen(host, port, error) from None
     return made

@@ -29,6 +29,17 @@ class Visitors:
         self._secret, self._token = secret, token
         self._key = hmac.digest(secret, f"visitors {token or ''}".encode(), "sha256")
 
+    @property
+    def open(self) -> bool:
+        """Whether they come in without a token."""
+        return self._token is None
+
+    @property
+    def tag(self) -> str:
+        """Tells these visitors from those of another server, in the name of a cookie: browsers keep one jar for all
+        ports of a host."""
+        return hmac.new(self._key, b"tag", "sha256").hexdigest()[:8]
+
     def new(self, entered: bool = False) -> Visitor:
         return self._visitor(secrets.token_urlsafe(16), entered)
 
@@ -45,7 +56,7 @@ class Visitors:
         return visitor if hmac.compare_digest(visitor.cookie.encode(), cookie.encode(errors="replace")) else None
 
     def admits(self, visitor: Visitor) -> bool:
-        return self._token is None or visitor.entered
+        return self.open or visitor.entered
 
     def knows(self, token: str) -> bool:
         """Whether this is the server's token; how long that takes says nothing of it."""

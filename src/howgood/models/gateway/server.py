@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import logging
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from howgood.core.errors import ModelError
+from howgood.core.listening import cannot_listen, check_port, is_own
 from howgood.core.types import Usage
 from howgood.models import prices
 from howgood.models.base import Model
@@ -50,7 +50,8 @@ class Gateway:
     `keys` are the clients' keys by name (None: none is needed, and `host` must be this machine's own). `log` is a file
     to which a line is added for each call as it ends (see `log.Call`). Budgets count from the gateway's start.
 
-    Raises `ModelError` for keys that cannot be kept to: two that are the same, or dollars where no price is known.
+    Raises `ModelError` for a port that there is not, and for keys that cannot be kept to: two that are the same, or
+    dollars where no price is known.
     """
 
     def __init__(
@@ -62,7 +63,8 @@ class Gateway:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        if keys is None and not _is_own(host):
+        check_port(port)
+        if keys is None and not is_own(host):
             raise ModelError(
                 f"without keys anyone who reaches {host} could use {model.name}: give keys, or serve at 127.0.0.1"
             )
@@ -109,7 +111,7 @@ class Gateway:
             await web.TCPSite(runner, self.host, self.port).start()
         except OSError as error:
             await runner.cleanup()
-            raise ModelError(f"cannot listen on {self.host}:{self.port}: {error.strerror or error}") from None
+            raise cannot_listen(self.host, self.port, error) from None
         self.port = runner.addresses[0][1]
         self._runner = runner
 
@@ -168,7 +170,7 @@ class Gateway:
         if self._open:
             # Without keys a page in a browser must not get in by a name of its own for this machine (DNS rebinding).
             # Nor by a form, which cannot send application/json.
-            if not _is_own(re.sub(r":\d*$", "", http.host).strip("[]")):
+            if not is_own(re.sub(r":\d*$", "", http.host).strip("[]")):
                 raise Refusal("key", "a gateway without keys answers to localhost only")
             return self._accounts[""]
         bearer = http.headers.get("Authorization", "").removeprefix("Bearer ").strip()
@@ -191,11 +193,3 @@ class Gateway:
 def _digest(key: str) -> bytes:
     """What keys are told apart by: looking one up takes the same time however near it is to a right one."""
     return hashlib.sha256(key.encode(errors="replace")).digest()
-
-
-def _is_own(host: str) -> bool:
-    """Whether a host name is this machine's own, seen from itself alone."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

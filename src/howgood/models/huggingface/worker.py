@@ -105,12 +105,12 @@ class Worker:
 
     def _receive(self, engine: Engine, pending: list[Job]) -> bool:
         """Give the engine what has come, waiting for it when there is nothing else to do; False: it is time to end."""
-        patience = time.monotonic() + LONGEST_LINGER
-        idle = not pending
+        idle, patience = not pending, 0.0
         while True:
             try:
                 if idle and not pending:
                     job = self._queue.get()
+                    patience = time.monotonic() + LONGEST_LINGER
                 elif idle and time.monotonic() < patience:
                     job = self._queue.get(timeout=LINGER)
                 else:

@@ -34,13 +34,19 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "mistral": ("Mistral", SIZES | {"sliding_window": 24}),
     "mamba": ("Mamba", {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}),
 }
+HEADS: dict[str, tuple[str, dict[str, Any]]] = {
+    "gemma2": ("Gemma2", SIZES | {"head_dim": 8, "query_pre_attn_scalar": 8, "final_logit_softcapping": 1.0}),
+    "cohere": ("Cohere", SIZES | {"logit_scale": 0.1}),
+    "granite": ("Granite", SIZES | {"logits_scaling": 8.0}),
+}
+"""Models whose logits are capped or scaled."""
 
 
 @cache
 def weights(kind: str) -> Any:
     import transformers
 
-    name, options = KINDS[kind]
+    name, options = (KINDS | HEADS)[kind]
     config = getattr(transformers, f"{name}Config")(
         vocab_size=VOCABULARY, bos_token_id=1, eos_token_id=2, pad_token_id=2, **options
     )
@@ -171,6 +177,18 @@ def test_only_scored_places_are_projected_each_once(monkeypatch: pytest.MonkeyPa
     score(scorer, REQUESTS)
     read = {tuple(i.inputs[:n]) for items in REQUESTS for i in items for n in range(i.first + 1, len(i.inputs) + 1)}
     assert rows == len(read)
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_heads_that_cap_or_scale_are_given_only_what_is_read(kind: str) -> None:
+    tokens = torch.arange(3, 13)[None]
+    with torch.inference_mode():
+        states = made(kind).states(tokens, torch.arange(10)[None])
+        assert states.shape == (1, 10, SIZES["hidden_size"])
+        expected = weights(kind)(tokens).logits[0]
+        assert torch.allclose(made(kind).logits(states[0]), expected, atol=1e-5)
+        plain = weights(kind).get_output_embeddings()(states[0])
+    assert not torch.allclose(plain, expected, atol=1e-2)
 
 
 def test_the_projection_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,9 +31,9 @@ class Network:
     """A causal language model that is about to be evaluated.
 
     What an architecture allows is found out by trying it on a few tokens, not from a list of names: whether its logits
-    are its head on its body's states alone (Gemma 2 caps them, Cohere scales them), whether it takes a mask over
-    branches (`longest_branching` tokens, 0 for none), whether it continues from a cache of keys and values (`steps`),
-    and whether padding on the left leaves what follows unchanged (`pads`).
+    are its head on its body's states (`splits`), up to how many tokens sequences can share their beginnings (`reach`,
+    0: never), whether it continues from a cache of keys and values (`steps`), and whether padding on the left leaves
+    what follows unchanged (`pads`).
     """
 
     def __init__(self, model: Any) -> None:
@@ -44,8 +44,8 @@ class Network:
         self._positions = "position_ids" in takes
         self._cache = "cache_params" if "cache_params" in takes else "past_key_values"  # Mamba's word, everyone else's
         quicken(model)
-        self._split = False
-        self._split = self._can_split()
+        self.splits = False
+        self.splits = self._can_split()
         self.logits_at_once = max(STATES_AT_ONCE, LOGITS_AT_ONCE.get(self.device.type, 2**24) // self.vocabulary)
         self.reach = shareable(model.config, type(model))[0] if self._positions and self._shares() else 0
         self.steps = self._continues(padding=0)
@@ -60,8 +60,8 @@ class Network:
     def states(
         self, tokens: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor | None = None, cache: Any = None
     ) -> torch.Tensor:
-        """States after each of `tokens` (int, batch x length), of any width. `mask` is None (causal), batch x all
-        tokens so far (1: not padding)."""
+        """States after each of `tokens` (int, batch x length): of the body's width, or where the model does not split
+        its logits. `mask` is None (causal), or batch x all tokens so far (1: not padding)."""
         keywords: dict[str, Any] = {"input_ids": tokens, "attention_mask": mask, "use_cache": cache is not None}
         if self._positions:
             keywords["position_ids"] = positions
@@ -69,14 +69,25 @@ class Network:
             keywords[self._cache] = cache
         if self._cache == "cache_params" and mask is not None and mask.shape != tokens.shape:
             del keywords["attention_mask"]  # a recurrent state needs none, and Mamba takes one of the new tokens only
-        if self._split:
+        if self.splits:
             return self.model.base_model(**keywords)[0]  # type: ignore[no-any-return]
         return self.model(**keywords).logits  # type: ignore[no-any-return]
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """Logits (float32, n x vocabulary) of n states."""
-        found = self.model.get_output_embeddings()(states) if self._split else states
-        return found.float()
+        return (self._head(states) if self.splits else states).float()
+
+    def _head(self, states: torch.Tensor) -> torch.Tensor:
+        """Logits of the body's states, scaled (Cohere, Granite) and capped (Gemma) as the config says."""
+        config = self.model.config.get_text_config()
+        found: torch.Tensor = self.model.get_output_embeddings()(states)
+        if factor := getattr(config, "logit_scale", None):
+            found = found * factor
+        if divisor := getattr(config, "logits_scaling", None):
+            found = found / divisor
+        if cap := getattr(config, "final_logit_softcapping", None):
+            found = (found / cap).tanh() * cap
+        return found
 
     def row_states(
         self, row: plan.Row, path: Kept | None, keep: Sequence[list[int]] = ()
@@ -132,7 +143,7 @@ class Network:
         tokens, positions = self._line([1, 2, 3, 4])
         whole = self.states(tokens, positions).float()
         try:
-            parts = model.get_output_embeddings()(model.base_model(input_ids=tokens, use_cache=False)[0]).float()
+            parts = self._head(model.base_model(input_ids=tokens, use_cache=False)[0]).float()
         except (TypeError, ValueError, RuntimeError):
             return False
         return whole.shape == parts.shape and self._same(whole, parts)

@@ -618,6 +618,7 @@ class TestBoundary:
             (["\ufffd", "\ufffd", " ", "\ufffd", "\ufffd"], [], "火 山", 2, "do not join"),  # nothing to go by
             (["\ufffd", "\ufffd", " ", "\ufffd", "\ufffd"], [0, 1, 2, 3, 4], "火 山", 2, "do not join"),  # wrong
             (["other", "text"], [0, 5], "The cat", 3, "do not join"),
+            (["\ufffd", "\ufffd"], [5, 6], "火山", 1, "do not join"),  # nothing stands before the boundary
         ],
     )
     def test_never_guessed(self, tokens: list[str], offsets: list[int], text: str, start: int, words: str) -> None:

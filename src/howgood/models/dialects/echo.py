@@ -156,9 +156,12 @@ def _by_offset(scores: Scores, text: str, start: int) -> int | None:
     placed = list(zip(scores.tokens, scores.offsets, strict=False))
     if not placed or not all(text.startswith(token, at) for token, at in placed if "\ufffd" not in token):
         return None
-    if start not in scores.offsets:
-        raise _straddles([token for token, at in placed if at < start][-1])
-    return scores.offsets.index(start)
+    if start in scores.offsets:
+        return scores.offsets.index(start)
+    before = [token for token, at in placed if at < start]
+    if not before:
+        return None
+    raise _straddles(before[-1])
 
 
 def _straddles(token: str) -> ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,9 +18,10 @@ from faults import AFTER, in_turn, serve
 from howgood.core.errors import RequestError
 from howgood.models import replies, transport
 from howgood.models.dialects import ErrorReply, MalformedReply
-from howgood.models.failures import Uncertain
+from howgood.models.failures import FilteredPrompt, Uncertain
+from howgood.models.replies import Answer
 from howgood.models.sse import Events
-from howgood.models.transport import Answer, FilteredPrompt, Transport
+from howgood.models.transport import Transport
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +140,13 @@ async def test_a_proxy_s_password_is_in_no_error(monkeypatch: pytest.MonkeyPatch
     assert "is not let through by the proxy: 407, Proxy Authentication Required (tried 5 times)" in str(got)
     assert got.fatal
     assert "same" not in str(got)
+
+
+def test_too_many_connections_are_no_dead_server() -> None:
+    words = to("http://localhost:1/v1", concurrency=5000)._unreached(OSError(errno.EMFILE, "Too many open files"))
+    assert words == (
+        "m: this process may open no more connections; lower ,concurrency=5000, or raise the limit (ulimit -n)"
+    )
 
 
 async def test_a_broken_handshake_is_tried_again() -> None:

@@ -20,10 +20,12 @@ from howgood.models import prices
 from howgood.models.base import Capabilities, Echo, Model, text_of
 from howgood.models.dialects import LengthField, Takes, ThinkingForm, echo, has_images, is_json, prompt_logprobs
 from howgood.models.dialects.echo import Scores, first_scored
+from howgood.models.failures import FilteredPrompt
+from howgood.models.replies import Answer
 from howgood.models.servers import DIALECTS, DialectName, Scoring, Server, takes_of
 from howgood.models.stopping import stopped
 from howgood.models.streaming import Until
-from howgood.models.transport import Answer, FilteredPrompt, Transport
+from howgood.models.transport import Transport
 
 LISTED = 64
 """The most texts that are scored in one request."""

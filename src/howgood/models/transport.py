@@ -4,6 +4,7 @@ once on what none will, and says which of the two it was in the server's own wor
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 import socket
 import time
@@ -17,11 +18,10 @@ from msgspec import Struct
 from howgood.core.errors import ModelError, RequestError
 from howgood.core.text import one_line, shorten
 from howgood.models.dialects import ErrorReply, MalformedReply
-from howgood.models.failures import FilteredPrompt, Transient, Uncertain, refusal, told_status
+from howgood.models.failures import Transient, Uncertain, refusal, told_status
 from howgood.models.limits import Limiter, Turn, limiter_of
 from howgood.models.replies import (
     Answer,
-    Reader,
     Reading,
     Silent,
     StreamReader,
@@ -35,8 +35,6 @@ from howgood.models.secrets import scrub, secret
 
 if TYPE_CHECKING:
     import aiohttp
-
-__all__ = ["Answer", "FilteredPrompt", "Reader", "StreamReader", "Transport"]
 
 T = TypeVar("T")
 
@@ -281,6 +279,11 @@ class Transport:
         """Why there is no connection, in plain words."""
         proxy = _proxy(self.url)
         place = urlsplit(proxy or self.url)
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            return (
+                f"{self.name}: this process may open no more connections; lower ,concurrency={self.concurrency}, or "
+                "raise the limit (ulimit -n)"
+            )
         if isinstance(error, socket.gaierror | UnicodeError):
             return f"{self.name}: the name {place.hostname} leads to no host; check the URL and the network"
         if proxy:  # without the user and password that its URL may hold

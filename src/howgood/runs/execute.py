@@ -13,9 +13,10 @@ import msgspec
 
 from howgood.calls.base import opened
 from howgood.core.errors import HowgoodError, RequestError, Unsupported
-from howgood.core.types import NOT_JUDGED, Image, Instance, Message, Paid, Prediction, Score, Trial
+from howgood.core.types import NOT_JUDGED, Instance, Paid, Prediction, Score, Trial
 from howgood.models import prices
 from howgood.models.base import LANE, THINKING, TRIAL, Model, split_thinking
+from howgood.models.dialects import has_images
 from howgood.models.prices import OwnPrice
 from howgood.outputs.base import judged, present
 from howgood.runs import forecast
@@ -96,7 +97,8 @@ class _Engine:
         self.typical: dict[Kind, float] = {}
         self.ahead: list[Work] = []  # of these, what is to be run next
         self.last: Key = -1  # of those that were taken in their turn, or looked at ahead
-        self.failures = self.probing = 0
+        self.failures = 0
+        self.probes: set[Key] = set()  # of a doubted run: trials from elsewhere that have not come down yet
         self.workers = max(1, min(model.concurrency, plan.total - progress.done))
         self.lanes = self._laid_out()
         self.patience = max(PATIENCE, 2 * self.workers)
@@ -213,25 +215,30 @@ class _Engine:
         self.progress.add(trial)
         if self.gate and not trial.prediction.replayed:
             self.gate.paid += 1
+        key = key_of(trial.index, trial.epoch)
+        probe = key in self.probes
+        self.probes.discard(key)
         if trial.score.outcome == "failed":
             self.failures += 1
-            if self.failures >= self.patience + self.probing:
-                self._doubt(trial)
+            if not self.probes and (probe or self.failures >= self.patience):
+                self._doubt(trial, probe)
         elif trial.score.outcome != "unsupported":
-            if self.probing:  # it was but a hard stretch; be slower to doubt the next one
-                self.patience, self.probing = 2 * self.patience, 0
+            if self.probes or probe:  # it was but a hard stretch; be slower to doubt the next one
+                self.patience *= 2
+                self.probes.clear()
             self.failures = 0
         self.notice(self.progress)
 
-    def _doubt(self, trial: Trial) -> None:
-        """After many failures in a row: try some trials from elsewhere, then give up. A stretch of hard questions is no
-        dead server, and a run that resumes at such a stretch must be able to pass it."""
-        if not self.probing:
+    def _doubt(self, trial: Trial, probed: bool) -> None:
+        """After many failures in a row: try some trials from elsewhere, then (`probed`) give up. A stretch of hard
+        questions is no dead server, and a run that resumes at such a stretch must be able to pass it."""
+        if not probed:
             rest = (w for w in _trials(self.plan, self.done, self.early) if key_of(w[0], w[2]) > self.last)
-            self.ahead = forecast.reservoir(rest, PROBES, self.draw)
-            self.early |= {key_of(index, epoch) for index, _, epoch in self.ahead}
-            self.probing = PROBES
-        else:
+            chosen = forecast.reservoir(rest, PROBES, self.draw)
+            self.probes = {key_of(index, epoch) for index, _, epoch in chosen}
+            self.early |= self.probes
+            self.ahead += chosen
+        if not self.probes:
             why = f"the last {self.failures} trials all failed, at last with: {trial.score.explanation}"
             self.ending = self.ending or Ending("failed", why)
 
@@ -254,9 +261,10 @@ class _Engine:
         pilot = Pilot(self.plan, _trials(self.plan, self.done, self.early), left, self.draw)
         self.early |= {key_of(index, epoch) for index, _, epoch in pilot.chosen}
         self.typical = forecast.most(self.plan.request(pilot.chosen[0][1]), self.model)
-        self.pilot, chosen = pilot, iter(pilot.chosen)
+        self.pilot = pilot
+        self.ahead += pilot.chosen
         before, spent, tokens = progress.done, progress.spent, progress.tokens
-        await self._work(lambda _: next(chosen, None))
+        await self._work(lambda _: self.ahead.pop() if self.ahead else None)
         if self.over or progress.done >= self.plan.total:
             return
         wall = time.monotonic() - self.begun
@@ -280,7 +288,7 @@ async def run_trial(plan: Plan, model: Model, index: int, instance: Instance, ep
     request = plan.request(instance, epoch)
     prompt = prompt_of(request)
     try:
-        if not isinstance(prompt, str) and not model.capabilities.images and _shows_images(prompt):
+        if not model.capabilities.images and has_images(prompt):
             raise Unsupported(f"{model.name} sees no images")
         prediction = await call(request, model)
     except RequestError as error:
@@ -300,10 +308,6 @@ async def run_trial(plan: Plan, model: Model, index: int, instance: Instance, ep
         prediction = Prediction(error="the model gives this text probability zero, or one that is not a number")
     score = await judged(plan.benchmark.outputs, instance, prediction)
     return Trial(instance, index, epoch, prompt, prediction, score)
-
-
-def _shows_images(prompt: tuple[Message, ...]) -> bool:
-    return any(isinstance(part, Image) for m in prompt if not isinstance(m.content, str) for part in m.content)
 
 
 def _without_thinking(prediction: Prediction) -> Prediction:

@@ -24,7 +24,7 @@ from howgood.models.base import TRIAL, Capabilities, Model
 from howgood.outputs.match import Match
 from howgood.runs import store
 from howgood.runs.budget import Budget
-from howgood.runs.evaluate import COLLECTED_AFTER, carry_on, evaluate
+from howgood.runs.evaluate import COLLECTED_AFTER, carry_on, evaluate, rarely_collecting
 from howgood.runs.execute import PROBES, execute
 from howgood.runs.journal import Journal
 from howgood.runs.plan import Options, Plan, make_plan
@@ -86,6 +86,16 @@ def test_garbage_is_collected_rarely_while_a_run_goes_on_and_as_before_after_it(
     assert gc.get_threshold() == before
 
 
+def test_runs_side_by_side_leave_the_collector_as_it_was() -> None:
+    before = gc.get_threshold()
+    first, second = rarely_collecting(), rarely_collecting()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert gc.get_threshold() == before
+
+
 async def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     model = Failing(range(100, 1000))
     plan = make_plan(questions(300), model, {}, Options())
@@ -108,6 +118,30 @@ def test_a_hard_stretch_is_passed_however_many_are_in_flight() -> None:
     """The trials in flight are from the same stretch: they say nothing of the rest, and the probes do."""
     run = hg.run(questions(1000), Failing(range(50, 250), concurrency=64))
     assert (run.status, run.outcomes) == ("incomplete", {"right": 800, "failed": 200})
+
+
+async def test_a_run_whose_model_answers_at_once_can_be_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing in such a run waits for anything, but the event loop must have its turns to hear of Ctrl-C."""
+    clock, stop = SimpleNamespace(now=1000.0, monotonic=lambda: clock.now), asyncio.Event()
+    monkeypatch.setattr("howgood.runs.execute.time", clock)
+
+    class Instant(Failing):
+        async def generate(self, request: Generate) -> Prediction:
+            self.asked.append(int(TRIAL.get()[0]))
+            clock.now += 0.01
+            if len(self.asked) == 30:
+                asyncio.get_running_loop().call_soon(stop.set)
+            return Prediction(text="yes", stop_reason="stop")
+
+    model, journal = Instant(range(0)), Journal(tmp_path)
+    plan = make_plan(questions(1000), model, {}, Options())
+    ending = await execute(plan, model, journal, set(), Progress(plan.total), lambda _: None, stop)
+    journal.close()
+    assert ending is not None
+    assert ending.status == "interrupted"
+    assert 30 <= len(model.asked) < 60  # it lets others have a turn every tenth of a second
 
 
 def test_each_trial_is_asked_once_though_some_are_taken_out_of_turn() -> None:

@@ -34,6 +34,8 @@ PATIENCE = 20
 """Failures in a row (or twice the trials in flight, where that is more) after which a run is doubted."""
 PROBES = 5
 """Trials from anywhere in the rest of a doubted run: if these fail too, everything does."""
+BREATH = 0.1
+"""Seconds after which a run whose model answers at once lets the event loop have a turn, so that it can be stopped."""
 
 Confirm = Callable[[Forecast], bool]
 """Asked with the forecast, after a few trials, whether the run is to go on."""
@@ -102,7 +104,7 @@ class _Engine:
         self.workers = max(1, min(model.concurrency, plan.total - progress.done))
         self.lanes = self._laid_out()
         self.patience = max(PATIENCE, 2 * self.workers)
-        self.begun = self.finished = time.monotonic()
+        self.begun = self.finished = self.breathed = time.monotonic()
         self.earlier = progress.seconds
 
     async def run(self) -> Ending | None:
@@ -142,6 +144,9 @@ class _Engine:
         gate = self.gate
         LANE.set(number)
         while not self.over:
+            if time.monotonic() - self.breathed > BREATH:
+                await self._breathe()
+                continue
             if gate and not await self._admitted(gate):
                 return
             if (work := take(number)) is None:
@@ -169,6 +174,13 @@ class _Engine:
                     gate.in_flight -= 1
                     self.landed.set()
                     self.landed = asyncio.Event()
+
+    async def _breathe(self) -> None:
+        """Give the event loop a turn, to which all workers give way."""
+        if self.breathed > -math.inf:
+            self.breathed = -math.inf
+            asyncio.get_running_loop().call_soon(lambda: setattr(self, "breathed", time.monotonic()))
+        await asyncio.sleep(0)
 
     def _laid_out(self) -> Lanes | None:
         """The trials in the model's lanes, with a worker for each; None where it has none."""

@@ -74,3 +74,14 @@ def test_it_only_reads(trials: Path, tmp_path: Path, query: str) -> None:
     assert trials.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["own.csv"]
     assert sql("select count(*) from trials").item() == 2
+
+
+def test_folders_may_be_called_like_patterns(tmp_path: Path) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text("q,a\nIs ice cold?,yes\n")
+    for folder in ("a[1]", "a*", "a?", "it's"):
+        run = hg.run(str(file), "reference/constant,text=yes", ask="{q}", answer="a", folder=tmp_path / folder)
+        other = tmp_path / "ab" / run.id
+        other.mkdir(parents=True)
+        (other / "trials.parquet").write_bytes((run.path / "trials.parquet").read_bytes())
+        assert sql("select run, count(*) from trials group by 1", tmp_path / folder).rows() == [(run.id, 1)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,14 +63,31 @@ def _make_views(connection: duckdb.DuckDBPyConnection, saved: list[SavedRun], fi
     if saved:
         places = ", ".join("?" * len(RUNS.split(", ")))
         connection.executemany(f"insert into runs values ({places})", [_row(run) for run in saved])
-    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    listed = ", ".join(constant(pattern(file)) for file in files)
     if files:
         connection.execute(
             "create view trials as select runs.run, runs.benchmark, runs.system, t.* exclude (filename) "
             f"from read_parquet([{listed}], union_by_name = true, filename = true) t "
             "join runs on runs.run = split_part(t.filename, '/', -2)"
         )
-    connection.execute(f"set allowed_paths = [{listed}]")
+    allow(connection, files)
+
+
+def pattern(path: Path | str) -> str:
+    """What means this one file where duckdb takes a pattern."""
+    return re.sub(r"([*?[])", r"[\1]", str(path))
+
+
+def constant(words: str) -> str:
+    """Words as a constant in SQL."""
+    return "'" + words.replace("'", "''") + "'"
+
+
+def allow(connection: duckdb.DuckDBPyConnection, files: Sequence[Path | str]) -> None:
+    """Let a connection open these files from here on, and nothing else."""
+    # duckdb asks for a file by its pattern, then by its name.
+    names = ", ".join(constant(name) for name in dict.fromkeys([*map(pattern, files), *map(str, files)]))
+    connection.execute(f"set allowed_paths = [{names}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 

@@ -20,6 +20,7 @@ from howgood.core.errors import HowgoodError
 from howgood.core.text import one_line, shorten
 from howgood.runs import columns, journal, notes
 from howgood.runs.columns import AFTER_SCORES, BEFORE_SCORES
+from howgood.runs.query import allow, constant, pattern
 from howgood.studio.filters import LEVEL, LONGEST_GROUP, Filter, name, order, places, where
 
 if TYPE_CHECKING:
@@ -41,10 +42,11 @@ NEAR = 20_000
 """Places of instances among which the trial before or after one is looked for first."""
 SELDOM = 20
 """A journal is read again after this many times what reading it took."""
-SQL_TYPES = {"String": "varchar", "Int32": "integer", "Int64": "bigint", "Float64": "double", "Boolean": "boolean"}
+SQL_TYPES = {"String": "varchar", "Int32": "integer", "Int64": "bigint", "Float64": "double", "Boolean": "boolean",
+             "List(String)": "varchar[]"}  # fmt: skip
 # What is asked of every table, though one that an older howgood wrote may be without it.
-NEEDED = ("id", "stratum", "cluster", "input", "prompt", "text", "answer", "error", "latency", "cost", "input_tokens",
-          "output_tokens")  # fmt: skip
+NEEDED = ("id", "stratum", "cluster", "input", "targets", "choices", "prompt", "text", "answer", "error", "latency",
+          "cost", "input_tokens", "output_tokens")  # fmt: skip
 
 
 class Page(Struct, frozen=True):
@@ -97,9 +99,7 @@ class Trials:
                 parts = " union all ".join(f"select id, {LEVEL} from beside_{place}" for place in range(len(more)))
                 self._run(f"create view beside as {parts}")
             # What the query may open from here on, in case words from an address ever became part of one.
-            self._run(f"set allowed_paths = [{', '.join(_text(str(path)) for path in paths)}]")
-            self._run("set enable_external_access = false")
-            self._run("set lock_configuration = true")
+            allow(self._connection, paths)
         except BaseException:
             self._connection.close()
             raise
@@ -194,7 +194,7 @@ class Trials:
             level = "case outcome when 'right' then 1.0 when 'partial' then 0.5 else 0.0 end"
         self._run(
             f"create view {view} as select *{missing}, case when outcome in ('failed', 'unsupported', 'unjudged') "
-            f"then null else {level} end as {LEVEL} from read_parquet({_text(str(path))})"
+            f"then null else {level} end as {LEVEL} from read_parquet({constant(pattern(path))})"
         )
 
     def _shared(self) -> set[str]:
@@ -362,8 +362,3 @@ def _cell(column: str, known: dict[str, Any]) -> str:
         last = f"try(json_extract_string({told}, '$[#-1].content'))"
         told = f"""case when starts_with({told}, '[{{"role":') then coalesce({last}, {told}) else {told} end"""
     return f"left({told}, {LONGEST:d})" if known.get(column) == pl.String else told
-
-
-def _text(words: str) -> str:
-    """Words as a constant in SQL."""
-    return "'" + words.replace("'", "''") + "'"

@@ -132,7 +132,8 @@ FILTERS: list[tuple[Filter, Any]] = [
     (Filter(q="100%_sure [a-z]+"), lambda t: t.prediction.text is not None),
     (Filter(q="STRASSE"), lambda t: False),
     (Filter(q="strAßE"), lambda t: t.prediction.text is not None),
-    (Filter(q='?\nSay "Yes"'), lambda t: True),  # escaped in the conversation's JSON
+    (Filter(q='? say "YES"'), lambda t: True),
+    (Filter(q="be brief"), lambda t: False),  # which only the prompt says
     (Filter(q="a17"), lambda t: t.score.answer == "a17"),
     (Filter(q="'; drop view trials; --"), lambda t: False),
     (Filter(q="\\E|.*"), lambda t: False),
@@ -142,6 +143,32 @@ FILTERS: list[tuple[Filter, Any]] = [
         lambda t: t.score.outcome in ("wrong", "refused") and t.instance.stratum == "subject 2",
     ),
 ]
+
+
+def test_words_of_the_instance_are_found_and_those_of_worked_examples_are_not(runs: Path) -> None:
+    shown = 'Question: Is "tin" a metal?\nAnswer: yes\n\n'
+    said: list[tuple[Any, dict[str, Any]]] = [
+        ("Is glass a metal?", {"targets": ("no, a mineral",)}),
+        ((Message("system", "Be brief."), Message("user", 'Is "ice"\na metal?')), {"targets": ("no",)}),
+        ("Which is a metal?", {"choices": ("Basalt", "Zinc"), "gold": (1,)}),
+    ]
+    made = [
+        Trial(Instance(f"q{i}", asked, **more), i, 0, f"{shown}{asked}", Prediction(text="hm"), Score({}, "unjudged"))
+        for i, (asked, more) in enumerate(said)
+    ]
+    with Trials(make(runs, made)) as trials:
+        for words, found in (
+            ("glass", [0]),
+            ("MINERAL", [0]),
+            ('is "ice"\nA metal', [1]),
+            ("zinc", [2]),
+            ("basalt\nzinc", [2]),
+            ("tin", []),
+            ("question:", []),
+            ("a metal", [0, 1, 2]),
+        ):
+            page = trials.page(Filter(q=words), "index", 0, 9, ["text"])
+            assert [one["index"] for one in page.rows] == found, words
 
 
 @pytest.mark.parametrize(("wanted", "meets"), FILTERS)
@@ -255,9 +282,10 @@ def test_a_journal_that_took_long_is_not_read_at_every_look(runs: Path, monkeypa
 
 def test_a_table_of_an_older_howgood_is_read(run: SavedRun) -> None:
     path = run.path / "trials.parquet"
-    run.trials.drop("latency", "stratum", "cost").write_parquet(path)
+    run.trials.drop("latency", "stratum", "cost", "choices").write_parquet(path)
     with Trials(run) as trials:
         assert trials.count(Filter(latency_min=0.0)) == 0
+        assert trials.count(Filter(q="what is 17?")) == 1
         assert trials.page(Filter(), "-cost", 0, 3, ["stratum", "latency"]).rows[0]["latency"] is None
         assert trials.groups(10) == []
 
@@ -273,9 +301,11 @@ def test_files_that_are_no_tables_say_so(run: SavedRun) -> None:
 
 
 def test_a_folder_whose_name_is_a_pattern_is_one_folder(tmp_path: Path) -> None:
-    odd = tmp_path / "it's [a] * run?"
-    odd.mkdir()
-    with Trials(make(odd, ALL[:3])) as trials:
+    for name in ("it's a b runs", odd := "it's [a] * run?"):
+        (tmp_path / name).mkdir()
+        made = make(tmp_path / name, ALL[:3])
+    assert made.path.parent.name == odd
+    with Trials(made, made, [made]) as trials:
         assert trials.count(Filter()) == 3
 
 

@@ -31,12 +31,12 @@ Differ = Literal["", "any", "lower", "higher", "same"]
 class Filter(Struct, frozen=True, omit_defaults=True):
     """The trials that are wanted: those that meet all that is given.
 
-    `q` stands in the prompt, the input, the answer or what was read from it, in any case; `outcome` is one of several,
-    `odd` among them for all that are no proper answer; `group` a stratum; `score_...` bounds the headline score,
-    `prompt_...` and `answer_...` tokens, `latency_...` seconds, `cost_...` US dollars, both ends included. `other` (in
-    an address `with`) is the id of another run of the same instances: its score stands beside, and `differ` keeps
-    those trials that scored lower than there, higher, just the same, or not the same (`any`). `flagged` keeps what
-    people flagged.
+    `q` stands in the instance's own input, choices or targets, in the answer or in what was read from it, in any case
+    (not in the worked examples, which are in every prompt); `outcome` is one of several, `odd` among them for all that
+    are no proper answer; `group` a stratum; `score_...` bounds the headline score, `prompt_...` and `answer_...`
+    tokens, `latency_...` seconds, `cost_...` US dollars, both ends included. `other` (in an address `with`) is the id
+    of another run of the same instances: its score stands beside, and `differ` keeps those trials that scored lower
+    than there, higher, just the same, or not the same (`any`). `flagged` keeps what people flagged.
     """
 
     q: Annotated[str, Meta(max_length=400)] = ""
@@ -154,12 +154,13 @@ def _search(made: Where, words: str) -> None:
     """The words anywhere, in any case. A conversation is kept as JSON, where they may stand escaped."""
     # A regular expression without cases is as fast as a plain search; lower() and ilike take twice as long.
     plain = "(?is)" + re.escape(words)
-    columns = ["t.prompt", "t.input", "t.text", "t.answer"]
+    lists = [f"array_to_string({column}, chr(10))" for column in ("t.choices", "t.targets")]
+    columns = ["t.input", "t.text", "t.answer", *lists]
     told, values = [f"regexp_matches({column}, ?)" for column in columns], [plain] * len(columns)
     escaped = msgspec.json.encode(words.encode(errors="replace").decode()).decode()[1:-1]
     if escaped != words:
-        told += ["regexp_matches(t.prompt, ?)", "regexp_matches(t.input, ?)"]
-        values += ["(?is)" + re.escape(escaped)] * 2
+        told.append("regexp_matches(t.input, ?)")
+        values.append("(?is)" + re.escape(escaped))
     made.add(" or ".join(told), *values)
 
 

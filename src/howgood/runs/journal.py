@@ -18,6 +18,8 @@ from howgood.core.errors import HowgoodError
 from howgood.core.types import Trial
 
 NAME = re.compile(r"journal-(\d+)\.jsonl")
+AS_IT_IS = getattr(os, "O_BINARY", 0)
+"""Keeps Windows from writing each line's end as two bytes, which offsets do not count."""
 
 
 class Journal:
@@ -27,7 +29,7 @@ class Journal:
         taken = [int(match[1]) for path in folder.iterdir() if (match := NAME.fullmatch(path.name))]
         self.path = folder / f"journal-{max(taken, default=0) + 1:03d}.jsonl"
         try:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | AS_IT_IS, 0o644)
         except OSError as error:
             raise cannot_write(self.path, error) from error
         self._encode = msgspec.json.Encoder().encode
@@ -77,10 +79,12 @@ def append_line(path: Path, line: bytes) -> None:
     """Add a line to a file that people add to now and then, on the disk itself before this returns. Where the last line
     was cut off, it stays a line of its own. Raises `HowgoodError` where it cannot be written."""
     try:
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | AS_IT_IS, 0o644)
         try:
-            size = os.fstat(file).st_size
-            torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
+            torn = False
+            if os.fstat(file).st_size:
+                os.lseek(file, -1, os.SEEK_END)
+                torn = os.read(file, 1) != b"\n"
             os.write(file, (b"\n" if torn else b"") + line + b"\n")
             os.fsync(file)
         finally:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_dialects_anthropic import REPLIES as ANTHROPIC
 from test_dialects_anthropic import events_of
 from test_dialects_google import REPLIES as GOOGLE
-from test_dialects_openai import LAST, STREAMS
+from test_dialects_openai import LAST, STREAMS, completion
 from test_dialects_openai import REPLIES as OPENAI
 from test_dialects_responses import REPLIES as RESPONSES
 
@@ -132,3 +132,21 @@ def test_scores(data: st.DataObject) -> None:
             scores[0].scored(2)
         except (MalformedReply, ErrorReply, ValueError):
             pass
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        (r"\ud83d", "\ufffd"),
+        (r"42 \ude00!", "42 \ufffd!"),
+        (r"\ud83d\ude00 \ud83d", "\U0001f600 \ufffd"),
+        (r"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (r"\\ud83d \ud83d", r"\ud83d" + " \ufffd"),
+    ],
+)
+def test_half_a_character_costs_no_answer(written: str, wanted: str) -> None:
+    """Servers that cut an answer inside an emoji send one half of it."""
+    reply = json.dumps(completion({"content": "HERE"})).replace("HERE", written).encode()
+    assert openai.decode(reply).text == wanted
+    stream = openai.Stream()
+    assert stream.feed("", '{"choices": [{"delta": {"content": "HERE"}}]}'.replace("HERE", written)) == wanted

@@ -6,6 +6,7 @@ Each module of this folder that speaks to a generating endpoint (`openai`, `resp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -16,6 +17,11 @@ from howgood.core.errors import Unsupported
 from howgood.core.types import Generate, Image, Prediction, Prompt
 
 T = TypeVar("T")
+
+ESCAPE = re.compile(
+    r"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(ud[89a-f][0-9a-f]{2})|.)", re.DOTALL | re.IGNORECASE | re.ASCII
+)
+"""Escapes of JSON, of which the group is half a character: a surrogate without its other half."""
 
 MOST = 2**53
 """The most tokens, or dollars, that a reply can claim: whole numbers up to here are exact in every format."""
@@ -89,9 +95,16 @@ class Dialect(Protocol):
 
 
 def parse(decode: Callable[[bytes | str], T], body: bytes | str) -> T:
-    """What a JSON decoder makes of a reply. Raises `MalformedReply` for anything else."""
+    """What a JSON decoder makes of a reply. Half a character, which servers leave where they cut an answer inside an
+    emoji, is read as U+FFFD. Raises `MalformedReply` for anything else."""
     try:
-        return decode(body)
+        try:
+            return decode(body)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            text = body if isinstance(body, str) else body.decode()
+            return decode(ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text))
     except msgspec.ValidationError as error:
         raise MalformedReply(f"the reply has another form ({error})") from None
     except (msgspec.DecodeError, UnicodeError):

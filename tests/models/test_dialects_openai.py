@@ -346,3 +346,35 @@ def test_thinking_that_only_the_total_counts_is_counted() -> None:
         "completion_tokens_details": {"reasoning_tokens": 100},
     }
     assert decode(json.dumps(reply).encode()).usage == Usage(input=10, output=102, reasoning=100)
+
+
+PARTS = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": "6 times "}, {"type": "text", "text": "7"}]},
+    {"type": "text", "text": "It is "},
+    {"type": "text", "text": "42."},
+]
+
+
+def test_an_answer_in_parts_and_its_thinking() -> None:
+    """https://docs.mistral.ai/capabilities/reasoning"""
+    found = decode(body(completion({"content": PARTS})))
+    assert (found.text, found.reasoning) == ("It is 42.", "6 times 7")
+    stream = Stream()
+    deltas = [{"content": [part]} for part in PARTS[:2]] + [{"content": "42."}]
+    said = [stream.feed("", json.dumps({"choices": [{"index": 0, "delta": delta}]})) for delta in deltas]
+    stream.feed("", "[DONE]")
+    assert "".join(said) == "It is 42."
+    assert (stream.result().text, stream.result().reasoning) == ("It is 42.", "6 times 7")
+
+
+def test_calls_without_an_index() -> None:
+    calls = [call | {"index": None} for call in CALLS]
+    assert decode(body(completion({"tool_calls": calls}, "tool_calls"))).tool_calls[0].name == "weather"
+    stream = Stream()
+    rest = [{"index": None, "id": None, "function": {"name": None, "arguments": " "}}]
+    other = [{"index": None, "id": "call_2", "function": {"name": "weather", "arguments": "{}"}}]
+    for piece in (calls, rest, other):
+        stream.feed("", json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": piece}}]}))
+    stream.feed("", "[DONE]")
+    first, second = stream.result().tool_calls
+    assert (first, second) == (ToolCall("call_1", "weather", '{"city":"Rome"} '), ToolCall("call_2", "weather", "{}"))

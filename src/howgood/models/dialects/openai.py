@@ -67,17 +67,40 @@ class _Function(Struct):
 
 
 class _Call(Struct):
-    index: int = 0
+    index: int | None = 0
     id: str | None = None
     function: _Function | None = None
 
 
+class _Part(Struct):
+    """A part of an answer, as Mistral's models write that think: text, or thinking that is such parts again
+    (https://docs.mistral.ai/capabilities/reasoning). Parts of other kinds, such as references, have neither."""
+
+    text: str | None = None
+    thinking: list[_Part] | None = None
+
+
 class _Message(Struct):
-    content: str | None = None
+    content: str | list[_Part] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     tool_calls: list[_Call] | None = None
+
+    @property
+    def said(self) -> str | None:
+        """The answer."""
+        return _text(self.content) if isinstance(self.content, list) else self.content
+
+    @property
+    def thought(self) -> str | None:
+        """The thinking that stands apart from the answer."""
+        parts = self.content if isinstance(self.content, list) else []
+        return self.reasoning_content or self.reasoning or "".join(_text(part.thinking or []) for part in parts) or None
+
+
+def _text(parts: list[_Part]) -> str:
+    return "".join(part.text or "" for part in parts)
 
 
 class Choice(Struct):
@@ -191,12 +214,13 @@ class Stream:
 
     def _add(self, choice: Choice) -> str:
         delta = choice.delta or _Message(content=choice.text)
-        text, thought = delta.content or "", delta.reasoning_content or delta.reasoning or ""
+        text, thought = delta.said or "", delta.thought or ""
         for name, piece in (("content", text), ("refusal", delta.refusal or ""), ("reasoning", thought)):
             if piece:
                 self._parts[name].append(piece)
         for call in delta.tool_calls or ():
-            known = self._calls.setdefault(call.index, _Call(call.index, function=_Function()))
+            index = self._place(call) if call.index is None else call.index
+            known = self._calls.setdefault(index, _Call(index, function=_Function()))
             given = call.function or _Function()
             assert known.function is not None
             known.id = known.id or call.id
@@ -206,6 +230,13 @@ class Stream:
             self._logprobs.append(choice.logprobs)
         self._finish = choice.finish_reason or self._finish
         return self._answer.feed(text) if text else ""
+
+    def _place(self, call: _Call) -> int:
+        """Which call a piece without an index belongs to: one with another id, or with a name and no id, is a new
+        one."""
+        last = max(self._calls, default=-1)
+        new = call.id != self._calls[last].id if self._calls and call.id else bool(call.function and call.function.name)
+        return last + 1 if new or not self._calls else last
 
 
 def read_error(body: bytes) -> ErrorReply:
@@ -314,9 +345,9 @@ def _prediction(choice: Choice, usage: _Usage | None) -> Prediction:
         raise MalformedReply(f"the server broke generation off (finish_reason {choice.finish_reason})")
     message = choice.message or _Message(content=choice.text)
     calls = tuple(_called(place, call) for place, call in enumerate(message.tool_calls or ()))
-    if message.content is None and message.refusal is None and not calls and choice.finish_reason is None:
+    if message.said is None and message.refusal is None and not calls and choice.finish_reason is None:
         raise MalformedReply("the reply's choice holds no answer and no reason why")
-    reasoning, text = message.reasoning_content or message.reasoning, message.content or ""
+    reasoning, text = message.thought, message.said or ""
     if not reasoning:
         reasoning, text = split_thinking(text)
     reason = STOP_REASONS.get(choice.finish_reason or "")

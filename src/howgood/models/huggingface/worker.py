@@ -18,6 +18,8 @@ from howgood.core.types import Prediction
 LINGER = 0.005
 """Seconds to wait for more requests after the first one came, so that the first batch is not one of one."""
 LONGEST_LINGER = 0.1
+PATIENCE = 5.0
+"""Seconds that a thread which is told to stop has for its current step."""
 
 
 @dataclass(eq=False)
@@ -73,15 +75,15 @@ class Worker:
                 # A thread inside a computation while the interpreter is taken down can crash it.
                 atexit.register(self.stop)
 
-    def stop(self, timeout: float = 5.0) -> None:
+    def stop(self) -> None:
         """End the thread after its current step and let go of the model; requests that wait fail. A later request
-        starts anew. After `timeout` seconds the thread is left to itself."""
+        starts anew. After `PATIENCE` seconds the thread is left to itself."""
         with self._lock:
             thread = self._thread
             if thread is not None:
                 self._queue.put(None)
         if thread is not None:
-            thread.join(timeout)
+            thread.join(PATIENCE)
             atexit.unregister(self.stop)
 
     def _run(self) -> None:

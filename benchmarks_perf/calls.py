@@ -217,7 +217,7 @@ def main() -> None:
     m = medians([child(__file__, "--part", "howgood", 6000, 1000, 0, HIDDEN) for _ in range(given.rounds)])
     print(
         f"hidden limit of {HIDDEN}: {m['flight']:.1f} in flight ({m['flight'] / HIDDEN:.0%}), "
-        f"{m['rate']:.0f} calls/s of {HIDDEN / LATENCY:.0f}, {m['refused'] / m['done']:.2%} refused"
+        f"{m['rate']:.0f} calls/s of {HIDDEN / LATENCY:.0f}, {m['refused'] / (m['refused'] + m['done']):.2%} refused"
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from report_runs import choice_run, choice_trial, grid_run, save_run, written_run, written_trial
 
+from howgood.core.errors import HowgoodError
 from howgood.core.types import Image, Likelihood, Message, Text, Trial
 from howgood.report.instances import choices, sample, shot, turns
 from howgood.runs.columns import as_text, score_names, to_row
@@ -94,3 +95,12 @@ def test_facts() -> None:
     item = shot(row, ["exact_match"])
     assert item.facts == ("58 tokens in, 120 out", "stopped by length", "1.70 s")
     assert item.scores == {"exact_match": 0.0}
+
+
+def test_trials_of_an_incomplete_run_without_its_table_come_from_the_journals(tmp_path: Path) -> None:
+    run = save_run(tmp_path, [written_trial(0, "18", "right")], status="stopped")
+    run.status = "incomplete"
+    assert [(part.outcome, part.total) for part in sample(run)] == [("right", 1)]
+    run.path.joinpath("journal-001.jsonl").unlink()
+    with pytest.raises(HowgoodError, match=r"trials\.parquet is missing"):
+        sample(run)

@@ -412,6 +412,29 @@ async def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path, m
     assert len(run.trials) == 5
 
 
+@pytest.mark.parametrize("first", [RuntimeError("the first error"), None])
+async def test_a_journal_that_cannot_be_flushed_hides_no_error(
+    first: Exception | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    async def broken(*_: object) -> None:
+        raise first or AssertionError
+
+    model = Scripted({})
+    plan = make_plan(asking(questions(3)), model, {}, Options())
+    monkeypatch.setattr(os, "fsync", fsync)
+    if first:
+        monkeypatch.setattr("howgood.runs.evaluate.execute", broken)
+    told = "the first error" if first else "cannot write .*journal-001.jsonl: Input/output error"
+    with pytest.raises(RuntimeError if first else HowgoodError, match=told):
+        await evaluate(plan, model, tmp_path)
+    run = store.load(next(tmp_path.iterdir()))
+    assert run.status == "failed"
+    assert run.outcomes == ({} if first else {"wrong": 3})
+
+
 def test_shots_come_from_the_pool_or_else_from_the_other_instances() -> None:
     def plan(pool: list[Instance], limit: int | None) -> dict[str, list[str]]:
         benchmark = hg.Benchmark(Inputs.of(questions(20), pool), Generation(shots=Shots(3)), Match(), Mean())

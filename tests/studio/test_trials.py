@@ -366,3 +366,10 @@ def test_scores_may_have_any_name(runs: Path) -> None:
             found = trials.row(3, 0)
             assert found is not None
             assert set(found) == set(run.columns)
+
+
+def test_an_incomplete_run_without_its_table_is_read_from_its_journals(tmp_path: Path) -> None:
+    run = make(tmp_path, [trial(0), trial(1)], "stopped")
+    run.status = "incomplete"
+    with Trials(run) as trials:
+        assert trials.count(Filter()) == 2

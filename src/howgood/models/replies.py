@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from msgspec import Struct
 
-from howgood.models.dialects import ErrorReply, MalformedReply, plain
+from howgood.models.dialects import ErrorReply, MalformedReply, Reader, plain
 from howgood.models.secrets import scrub, scrub_bytes
 from howgood.models.sse import Events
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import aiohttp
 
 T = TypeVar("T")
-Result = TypeVar("Result", covariant=True)
 
 LONGEST_SILENCE = 300.0
 """Seconds that a stream which has begun may stand still."""
@@ -33,15 +32,6 @@ class Answer(Struct, Generic[T]):
     latency: float
     first: float | None = None
     retries: int = 0
-
-
-class Reader(Protocol[Result]):
-    """Makes an answer of the events of a stream. `feed` returns the answer's new text (may be empty); `result` raises
-    `MalformedReply` if the stream ended before its end. Both may raise `ErrorReply` and `MalformedReply`."""
-
-    def feed(self, event: str, data: str) -> str: ...
-
-    def result(self) -> Result: ...
 
 
 StreamReader = Callable[[], Reader[T]]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from howgood.core.errors import HowgoodError
 from howgood.core.text import LETTERS
 from howgood.core.types import Instance, Message, Outcome, Prediction, Verdict
 from howgood.models.base import text_of
@@ -217,13 +216,8 @@ def choices(row: Row, names: list[str]) -> tuple[Choice, ...]:
 def _scan(run: SavedRun) -> pl.LazyFrame:
     import polars as pl
 
-    # While a run is under way its trials are in journals, which have no columns to pick from.
-    if run.status not in ("finished", "incomplete"):
-        return run.trials.lazy()
-    path = run.path / "trials.parquet"
-    if not path.is_file():
-        raise HowgoodError(f"{path} is missing, so the run's instances cannot be shown; copy the whole run folder")
-    return pl.scan_parquet(path, glob=False)
+    # Journals have no columns to pick from.
+    return pl.scan_parquet(run.table, glob=False) if run.table else run.trials.lazy()
 
 
 def _facts(row: Row) -> list[str]:

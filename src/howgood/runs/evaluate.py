@@ -126,7 +126,7 @@ async def carry_on(
         journal = Journal(run.path)
         run.status = "failed"
         try:
-            with stop_on_interrupt(progress, notice) as stop:
+            with journal, stop_on_interrupt(progress, notice) as stop:
                 ending = await execute(plan, model, journal, done, progress, notice, stop, budget, confirm)
             if ending:
                 run.status, run.message = ending.status, ending.message
@@ -136,7 +136,6 @@ async def carry_on(
             _blame(run, error)
             raise
         finally:
-            journal.close()
             if isinstance(model, Wrapper):
                 await model.release()
             run.usage, run.outcomes, run.seconds = progress.usage, progress.outcomes, progress.seconds

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -23,7 +24,8 @@ AS_IT_IS = getattr(os, "O_BINARY", 0)
 
 
 class Journal:
-    """Appends trials to a new journal file of a run's folder."""
+    """Appends trials to a new journal file of a run's folder. At the end of a `with` it is closed; where that fails
+    after another error, the other one is told."""
 
     def __init__(self, folder: Path) -> None:
         taken = [int(match[1]) for path in folder.iterdir() if (match := NAME.fullmatch(path.name))]
@@ -51,12 +53,25 @@ class Journal:
             raise self._broken from error
         self._length += len(line)
 
-    def close(self) -> None:
-        """Flush to the disk itself and close."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            os.fsync(self._file)
-        finally:
-            os.close(self._file)
+            self.close()
+        except HowgoodError:
+            if kind is None:
+                raise
+
+    def close(self) -> None:
+        """Flush to the disk itself and close. Raises `HowgoodError` where the disk does not take it."""
+        try:
+            try:
+                os.fsync(self._file)
+            finally:
+                os.close(self._file)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
 
 
 def journals(folder: Path) -> list[Path]:

@@ -58,7 +58,7 @@ class SavedRun(Run, kw_only=True):
 
         if self.table:
             return pl.read_parquet(self.table, columns=names, glob=False)
-        if self.status == "finished":
+        if self.status in ("finished", "incomplete") and not journals(self.path):
             missing = self.path / "trials.parquet"
             raise HowgoodError(f"{missing} is missing; the run's trials are in it, and its journal is gone")
         frame = columns.frame(self.path)

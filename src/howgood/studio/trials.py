@@ -279,13 +279,13 @@ def neighbours(
 
 
 def table(run: SavedRun) -> Path:
-    """The run's trials as a file of columns: its own once it has ended, else one made from its journals. Raises
-    `HowgoodError` where neither is there."""
-    path = run.path / "trials.parquet"
-    if run.status in ENDED:
-        if not path.is_file():
-            raise HowgoodError(f"{path} is missing, so the run's instances cannot be shown; copy the whole run folder")
-        return path
+    """The run's trials as a file of columns: its own once it has ended, if it is there, else one made from its
+    journals. Raises `HowgoodError` where neither is there."""
+    if run.table:
+        return run.table
+    if run.status in ENDED and not journal.journals(run.path):
+        path = run.path / "trials.parquet"
+        raise HowgoodError(f"{path} is missing, so the run's instances cannot be shown; copy the whole run folder")
     return _snapshots().of(run.path)
 
 

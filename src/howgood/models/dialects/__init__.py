@@ -17,6 +17,7 @@ from howgood.core.errors import Unsupported
 from howgood.core.types import Generate, Image, Prediction, Prompt
 
 T = TypeVar("T")
+Result = TypeVar("Result", covariant=True)
 
 ESCAPE = re.compile(
     r"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(ud[89a-f][0-9a-f]{2})|.)", re.DOTALL | re.IGNORECASE | re.ASCII
@@ -61,20 +62,20 @@ class ErrorReply(Exception):
         self.fatal = fatal
 
 
-class Reader(Protocol):
-    """Reads one streamed reply, event by event."""
+class Reader(Protocol[Result]):
+    """Makes an answer of a streamed reply, event by event."""
 
     def feed(self, event: str, data: str) -> str:
         """The new text of the answer in an event, often empty. Raises `MalformedReply` or `ErrorReply`."""
 
-    def result(self) -> Prediction:
-        """The whole prediction. Raises `MalformedReply` if the stream ended before the answer did."""
+    def result(self) -> Result:
+        """The whole answer. Raises `MalformedReply` if the stream ended before the answer did, or `ErrorReply`."""
 
 
 class Dialect(Protocol):
     """What each dialect's module can do."""
 
-    def Stream(self) -> Reader:
+    def Stream(self) -> Reader[Prediction]:
         """A reader of one streamed reply."""
 
     def headers(self, secret: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ pytest.importorskip("transformers", reason="needs the extra `local`")
 
 from howgood.core.errors import RequestError  # noqa: E402
 from howgood.core.types import Prediction  # noqa: E402
-from howgood.models.huggingface import network, plan, scoring, tree  # noqa: E402
+from howgood.models.huggingface import kernel, network, plan, scoring, tree  # noqa: E402
 from howgood.models.huggingface.network import Network, shareable  # noqa: E402
 from howgood.models.huggingface.scoring import ScoreJob, Scorer  # noqa: E402
 
@@ -143,6 +143,14 @@ def test_order_company_and_budget_never_change_a_number(kind: str, budget: int, 
     random.Random(seed).shuffle(order)
     found = score(Scorer(made(kind), budget), [REQUESTS[i] for i in order], at_once)
     assert worst(found, [alone(kind)[i] for i in order]) < 1e-4
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_nor_does_what_computes_attention(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In parts, as where there is no compiler."""
+    monkeypatch.setattr(kernel, "_library", lambda: None)
+    for budget in (1024, 40):
+        assert worst(score(Scorer(made(kind), budget), REQUESTS), alone(kind)) < 1e-4
 
 
 def test_each_beginning_is_forwarded_once() -> None:

@@ -11,11 +11,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 
-from howgood.models.huggingface import plan
+from howgood.models.huggingface import kernel, plan
 
 NAME = "howgood_tree"
 ALTERING = ("softcap", "s_aux", "sinks", "position_bias", "head_mask")
@@ -45,9 +46,9 @@ class Tree:
     def __init__(
         self, row: plan.Row, path: Kept | None, keep: Sequence[list[int]], device: torch.device, dtype: torch.dtype
     ) -> None:
-        self.path = path
-        self.blocks, self.stems = plan.attention(row)
-        self.masks = [_mask(block, device, dtype) for block in self.blocks]
+        self.row, self.path = row, path
+        self.device, self.dtype = device, dtype
+        self.ends = torch.tensor(row.ends, dtype=torch.int32)
         self.layers: list[list[Layer]] = [[] for _ in keep]
         self.calls = 0
         self.keep: list[tuple[int, torch.Tensor]] = []  # of each, how many are known (these come first), and the others
@@ -57,18 +58,32 @@ class Tree:
             self.keep.append((old, new))
 
     def layer(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float | None) -> torch.Tensor:
-        """The outputs (1 x heads x tokens x width) of the next layer for its queries, keys and values."""
+        """The outputs (1 x tokens x heads x width) of the next layer for its queries, keys and values (1 x heads x
+        tokens x width)."""
         known = self.path.layers[self.calls] if self.path else (k, v)
         self.calls += 1
         for layers, (old, new) in zip(self.layers, self.keep, strict=True):
             both = [torch.cat([a[:, :, :old], b[:, :, new]], 2) for a, b in zip(known, (k, v), strict=True)]
             layers.append((both[0], both[1]))
+        if kernel.takes(q, k, v):
+            return kernel.attend(q, known, (k, v), self.ends, scale)
+        return self._in_parts(q, known, (k, v), scale).transpose(1, 2).contiguous()
+
+    @cached_property
+    def _parts(self) -> tuple[list[tuple[plan.Block, torch.Tensor | None]], list[plan.Stem]]:
+        blocks, stems = plan.attention(self.row)
+        return [(block, _mask(block, self.device, self.dtype)) for block in blocks], stems
+
+    def _in_parts(self, q: torch.Tensor, known: Layer, new: Layer, scale: float | None) -> torch.Tensor:
+        """The outputs (1 x heads x tokens x width), by the parts of the row."""
+        k, v = new
+        blocks, stems = self._parts
         parts = []
-        for block, mask in zip(self.blocks, self.masks, strict=True):
+        for block, mask in blocks:
             here = slice(block.start, block.stop)
             parts.append(attend_to(q[:, :, here], k[:, :, here], v[:, :, here], scale, mask, causal=mask is None))
         out, lse = (torch.cat(pair, 2) if len(pair) > 1 else pair[0] for pair in zip(*parts, strict=True))
-        for stem in self.stems:
+        for stem in stems:
             here, keys = slice(stem.start, stem.stop), slice(stem.first, stem.end)
             ks, vs = known if stem.known else (k, v)
             more, weight = attend_to(q[:, :, here], ks[:, :, keys], vs[:, :, keys], scale, None, causal=False)
@@ -128,7 +143,7 @@ def attend(
     if attention_mask is not None or any(keywords.get(name) is not None for name in ALTERING):
         raise NotImplementedError("this model's attention is of a kind of its own")
     tree: Tree = _now.tree
-    return tree.layer(query, key, value, scaling).transpose(1, 2).contiguous(), None
+    return tree.layer(query, key, value, scaling), None
 
 
 @contextmanager

@@ -37,10 +37,11 @@ typedef struct {
 
 static vec or_else(ints where, vec a, vec b) { return (vec)((where & (ints)a) | (~where & (ints)b)); }
 
-/* Two to the power of x <= 0, to 1.2e-7 of itself, at least 2^-126: Taylor's polynomial for what is left of the nearest
-   whole number, which is added to the exponent. NaN stays NaN. */
+/* Two to the power of x <= 0, to 1.2e-7 of itself, and 0 below 2^-126: Taylor's polynomial for what is left of the
+   nearest whole number, which is added to the exponent. NaN stays NaN. */
 static vec power(vec x) {
-    x = or_else(x < -126.f, (vec){0} - 126.f, x);
+    ints none = x < -126.f;
+    x = or_else(none, (vec){0}, x);
     vec whole = (x + 12582912.f) - 12582912.f; /* 1.5 * 2^23 leaves no room for a fraction */
     vec f = x - whole;
     vec p = f * 1.5403530393e-4f + 1.3333558146e-3f;
@@ -49,7 +50,7 @@ static vec power(vec x) {
     p = p * f + 2.4022650696e-1f;
     p = p * f + 6.9314718056e-1f;
     p = p * f + 1.f;
-    return (vec)((ints)p + (__builtin_convertvector(whole, ints) << 23));
+    return (vec)(~none & ((ints)p + (__builtin_convertvector(whole, ints) << 23)));
 }
 
 /* Scores of GROUP keys. */
@@ -136,11 +137,12 @@ static void attend_tile(const Row *r, long head, long first, Tile *t) {
     }
 }
 
-/* Compute what nobody has begun; `begun` counts the tiles that somebody has, over all threads. The last tile of each
-   head sees most and goes first, so that threads end together. */
-void attend(const Row *row, long *begun) {
-    long tiles = (row->tokens + TILE - 1) / TILE, n;
-    Tile tile;
-    while ((n = __atomic_fetch_add(begun, 1, __ATOMIC_RELAXED)) < tiles * row->heads)
+/* Compute all outputs. The last tile of each head sees most and goes first, so that threads end together. */
+void attend(const Row *row, int threads) {
+    long tiles = (row->tokens + TILE - 1) / TILE;
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (long n = 0; n < tiles * row->heads; n++) {
+        Tile tile;
         attend_tile(row, n % row->heads, (tiles - 1 - n / row->heads) * TILE, &tile);
+    }
 }

@@ -8,7 +8,6 @@ import os
 import shlex
 import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 import torch
 
-FLAGS = ["-std=gnu11", "-O3", "-mavx512f", "-mfma", "-shared", "-fPIC"]
+FLAGS = ["-std=gnu11", "-O3", "-mavx512f", "-mfma", "-fopenmp", "-shared", "-fPIC"]
 WIDEST = 256
 """Numbers in a query that the kernel has room for."""
 
@@ -74,20 +73,9 @@ def attend(q: torch.Tensor, known: Pair | None, new: Pair, ends: torch.Tensor, s
         width,
         width**-0.5 if scale is None else scale,
     )
-    begun = ctypes.c_long(0)
-    arguments = (ctypes.byref(row), ctypes.byref(begun))
     library: Any = _library()
-    others = [_threads().submit(library.attend, *arguments) for _ in range(torch.get_num_threads() - 1)]
-    try:
-        library.attend(*arguments)
-    finally:
-        wait(others)
+    library.attend(ctypes.byref(row), torch.get_num_threads())
     return out
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), "attention")
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,7 @@ class Slots(Model):
     name = "slots"
     capabilities = Capabilities(generate=True, completion=True)
 
-    def __init__(self, concurrency: int, remembers: bool, bad: range = range(0)) -> None:
+    def __init__(self, concurrency: int, remembers: bool, bad: Collection[int] = ()) -> None:
         self.concurrency, self.remembers, self.bad = concurrency, remembers, bad
         self.lanes_used: set[int] = set()
         self.free = [""] * concurrency
@@ -73,12 +73,12 @@ def benchmark(subjects: int, each: int) -> hg.Benchmark:
 
 def plan_of(asked: hg.Benchmark) -> tuple[Plan, list[Work]]:
     plan = make_plan(asked, Slots(1, True), {}, Options())
-    return plan, [(index, instance, 0) for index, instance in plan.instances()]
+    return plan, [Work(index, instance, 0) for index, instance in plan.instances()]
 
 
 def subject(work: Work | None) -> int:
     assert work is not None
-    return int(work[1].id) % 4
+    return int(work.instance.id) % 4
 
 
 @pytest.mark.parametrize("concurrency", [1, 4, 16])
@@ -105,7 +105,9 @@ def test_each_worker_goes_on_with_its_subject_and_then_takes_from_the_longest_la
     stolen = [handed.take(0) for _ in range(4)]  # half of the eight that wait in the lanes of 2 or 3
     assert len({subject(work) for work in stolen} & {2, 3}) == 1
     rest = [work for number in range(100) if (work := handed.take(number % 4))]
-    assert sorted(work[0] for work in [*first, other, *stolen, *rest] if work) == sorted(work[0] for work in works)
+    assert sorted(work.index for work in [*first, other, *stolen, *rest] if work) == sorted(
+        work.index for work in works
+    )
     assert handed.take(3) is None
 
 
@@ -115,10 +117,11 @@ def test_no_more_is_looked_at_than_fits(monkeypatch: pytest.MonkeyPatch) -> None
 
     def counted() -> Iterator[Work]:
         for work in works:
-            pulled.append(work[0])
+            pulled.append(work.index)
             yield work
 
     monkeypatch.setattr(lanes, "LOOK_AHEAD", 10)
+    monkeypatch.setattr(lanes, "IN_LANE", 5)
     handed = Lanes(plan, counted(), 2)
     handed.take(0)
     assert len(pulled) == 11  # ten are cut into lanes, and one is there for the next cut
@@ -133,9 +136,44 @@ def test_no_more_is_looked_at_than_fits(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(pulled) == 32
 
 
-def test_a_run_that_is_doubted_asks_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "LOOK_AHEAD", 60)
-    model = Slots(4, True, bad=range(64))  # many failures in a row, whatever the order
+def test_more_is_looked_at_for_more_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "LOOK_AHEAD", 10)
+    plan, works = plan_of(benchmark(4, 32))
+    handed = Lanes(plan, iter(works), 7)
+    handed.take(0)
+    assert len([*handed.waiting()]) == 7 * 8  # one was handed out, and one more was looked at instead
+
+
+def test_a_request_is_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    build = Generation.request
+
+    def counted(self: Generation, instance: Instance, shots: tuple[Instance, ...], seed: int) -> Generate:
+        built.append(instance.id)
+        return build(self, instance, shots, seed)
+
+    monkeypatch.setattr(Generation, "request", counted)
+    model = Slots(4, True)
+    asked = benchmark(4, 8)
+    plan_of(asked)
+    before = len(built)
+    hg.run(asked, model)
+    # As the plan was made, once to see whether the model has lanes, and once for each trial.
+    assert len(built) == 2 * before + 1 + 32
+    assert sorted(map(int, model.asked)) == list(range(32))
+
+
+FIRST = {*range(64)}
+FIRST_IN_LANE = {i for i in range(200) if i % 50 < 16}
+
+
+# Many failures in a row, where a part of the run is looked at together, and where all of it is.
+@pytest.mark.parametrize(("look_ahead", "bad"), [(60, FIRST), (1024, FIRST_IN_LANE)])
+def test_a_run_that_is_doubted_asks_nothing_twice(
+    look_ahead: int, bad: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "LOOK_AHEAD", look_ahead)
+    model = Slots(4, True, bad)
     items = [Instance(str(i), f"question {i:03}?", targets=("yes",)) for i in range(200)]
     run = hg.run(hg.Benchmark(Inputs.of(items), Generation(), Match("normalized"), Mean()), model, folder=tmp_path)
     assert (run.status, run.outcomes) == ("incomplete", {"failed": 64, "right": 136})

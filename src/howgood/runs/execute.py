@@ -8,12 +8,13 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import msgspec
 
 from howgood.calls.base import opened
 from howgood.core.errors import HowgoodError, RequestError, Unsupported
-from howgood.core.types import NOT_JUDGED, Instance, Paid, Prediction, Score, Trial
+from howgood.core.types import NOT_JUDGED, Paid, Prediction, Score, Trial
 from howgood.models import prices
 from howgood.models.base import LANE, THINKING, TRIAL, Model, split_thinking
 from howgood.models.dialects import has_images
@@ -153,11 +154,10 @@ class _Engine:
                 return
             if gate:
                 gate.in_flight += 1
-            index, instance, epoch = work
-            TRIAL.set((instance.id, epoch))
+            TRIAL.set((work.instance.id, work.epoch))
             begun = time.monotonic() if self.pilot else 0.0
             try:
-                trial = await run_trial(self.plan, self.model, index, instance, epoch)
+                trial = await run_trial(self.plan, self.model, work)
                 if self.price:
                     trial = self._charged(trial, self.price)
                 _same_names(self.names, trial)
@@ -194,11 +194,15 @@ class _Engine:
     def _next(self, worker: int) -> Work | None:
         if self.ahead:
             return self.ahead.pop()
-        return self.lanes.take(worker) if self.lanes else next(self.trials, None)
+        if self.lanes is None:
+            return next(self.trials, None)
+        while (work := self.lanes.take(worker)) and self.early and _key(work) in self.early:
+            pass  # it was drawn from the lanes
+        return work
 
     def _followed(self, trials: Iterator[Work]) -> Iterator[Work]:
         for work in trials:
-            self.last = key_of(work[0], work[2])
+            self.last = _key(work)
             yield work
 
     def look_at_the_clock(self) -> float:
@@ -245,9 +249,10 @@ class _Engine:
         """After many failures in a row: try some trials from elsewhere, then (`probed`) give up. A stretch of hard
         questions is no dead server, and a run that resumes at such a stretch must be able to pass it."""
         if not probed:
-            rest = (w for w in _trials(self.plan, self.done, self.early) if key_of(w[0], w[2]) > self.last)
-            chosen = forecast.reservoir(rest, PROBES, self.draw)
-            self.probes = {key_of(index, epoch) for index, _, epoch in chosen}
+            rest = (work for work in _trials(self.plan, self.done, self.early) if _key(work) > self.last)
+            held = (work for work in self.lanes.waiting() if _key(work) not in self.early) if self.lanes else ()
+            chosen = forecast.reservoir(chain(held, rest), PROBES, self.draw)
+            self.probes = {_key(work) for work in chosen}
             self.early |= self.probes
             self.ahead += chosen
         if not self.probes:
@@ -271,8 +276,8 @@ class _Engine:
         """Run a few trials chosen at random over the whole plan, say what all will take, and ask whether to go on."""
         progress, left = self.progress, self.plan.total - self.progress.done
         pilot = Pilot(self.plan, _trials(self.plan, self.done, self.early), left, self.draw)
-        self.early |= {key_of(index, epoch) for index, _, epoch in pilot.chosen}
-        self.typical = forecast.most(self.plan.request(pilot.chosen[0][1]), self.model)
+        self.early |= {_key(work) for work in pilot.chosen}
+        self.typical = forecast.most(self.plan.request(pilot.chosen[0].instance), self.model)
         self.pilot = pilot
         self.ahead += pilot.chosen
         before, spent, tokens = progress.done, progress.spent, progress.tokens
@@ -292,12 +297,12 @@ class _Engine:
             self.begun, self.finished = self.begun + waited, self.finished + waited
 
 
-async def run_trial(plan: Plan, model: Model, index: int, instance: Instance, epoch: int) -> Trial:
+async def run_trial(plan: Plan, model: Model, work: Work) -> Trial:
     """One trial: call, judge. Raises `RequestError` only when every other trial would fail the same way, and
     `HowgoodError` for what is wrong with the benchmark itself; whatever else goes wrong is this trial's failure. What
     the model cannot be asked (images, of one that does not see) is `unsupported`, and not sent."""
-    call = plan.benchmark.call
-    request = plan.request(instance, epoch)
+    call, index, instance, epoch = plan.benchmark.call, work.index, work.instance, work.epoch
+    request = work.request or plan.request(instance, epoch)
     prompt = prompt_of(request)
     try:
         if not model.capabilities.images and has_images(prompt):
@@ -353,7 +358,11 @@ def _trials(plan: Plan, done: set[Key], early: set[Key]) -> Iterator[Work]:
         for epoch in range(plan.options.epochs):
             key = key_of(index, epoch)
             if key not in done and key not in early:
-                yield index, instance, epoch
+                yield Work(index, instance, epoch)
+
+
+def _key(work: Work) -> Key:
+    return key_of(work.index, work.epoch)
 
 
 async def _stop_workers(stop: asyncio.Event, workers: list[asyncio.Task[None]]) -> None:

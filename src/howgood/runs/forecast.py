@@ -23,8 +23,6 @@ from howgood.runs.budget import Budget, Kind, written
 from howgood.runs.plan import Plan
 
 T = TypeVar("T")
-Work = tuple[int, Instance, int]
-"""A trial to be run: its instance's place in the benchmark, the instance, and the epoch."""
 LEVEL = 0.9
 """Confidence of a forecast's intervals."""
 PILOT = 30
@@ -32,6 +30,16 @@ PILOT = 30
 CHARACTERS = 4.0
 """Characters of a token, where no tokenizer is here to count: about right for English."""
 DRAWS = 4000
+
+
+class Work(Struct, frozen=True):
+    """A trial to be run: its instance's place in the benchmark, the instance, and the epoch; and its request, where
+    that was looked at before."""
+
+    index: int
+    instance: Instance
+    epoch: int
+    request: Request | None = None
 
 
 class Range(Struct, frozen=True):
@@ -187,8 +195,8 @@ class Pilot:
         """The trials, while the lengths of their prompts are summed; those of all epochs are alike."""
         last, characters = -1, 0
         for work in trials:
-            if work[0] != last:
-                last, characters = work[0], size(self._plan.request(work[1]))
+            if work.index != last:
+                last, characters = work.index, size(self._plan.request(work.instance))
             self._length += characters
             yield work
 

@@ -256,7 +256,9 @@ def test_the_store_keeps_what_was_used_last() -> None:
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_plain_operations_do_what_the_kernel_does(masked: bool) -> None:
+@pytest.mark.parametrize("at_once", [2**27, 60, 1])
+def test_plain_operations_do_what_the_kernel_does(masked: bool, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "SCORES_AT_ONCE", at_once)
     torch.manual_seed(0)
     q, k, v = torch.randn(1, 6, 5, 16), torch.randn(1, 2, 5, 16), torch.randn(1, 2, 5, 16)
     mask = torch.zeros(5, 5).masked_fill(torch.ones(5, 5).triu(1).bool(), -torch.inf) if masked else None

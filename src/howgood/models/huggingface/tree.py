@@ -25,6 +25,9 @@ ALTERING = ("softcap", "s_aux", "sinks", "position_bias", "head_mask")
 KEPT = 4096
 """Tokens whose keys and values are kept for requests to come, where the budget of a forward is not more than that."""
 
+SCORES_AT_ONCE = 2**27
+"""Scores that `plainly` holds at one time: half a gigabyte in float32."""
+
 Layer = tuple[torch.Tensor, torch.Tensor]
 """Keys and values of a layer: 1 x heads x tokens x width each."""
 
@@ -117,17 +120,23 @@ def plainly(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float | None, mask: torch.Tensor | None, causal: bool
 ) -> Layer:
     """`attend_to` in operations that every device has."""
-    groups = q.shape[1] // k.shape[1]
-    if groups > 1:
-        k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
-    scores = (q @ k.transpose(-1, -2)).float() * (scale if scale is not None else q.shape[-1] ** -0.5)
-    if mask is not None:
-        scores = scores + mask
+    _, heads, n, width = q.shape
+    if heads > k.shape[1]:
+        k, v = (x.repeat_interleave(heads // k.shape[1], 1) for x in (k, v))
+    scale = scale if scale is not None else width**-0.5
     if causal:
-        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
-        scores = scores.masked_fill(future, -torch.inf)
-    lse = scores.logsumexp(-1)
-    return (scores - lse[..., None]).exp().to(v.dtype) @ v, lse
+        mask = torch.full((n, n), -torch.inf, device=q.device).triu(1)
+    at_once = max(1, SCORES_AT_ONCE // (heads * k.shape[2]))
+    outs, sums = [], []
+    for start in range(0, n, at_once):
+        here = slice(start, start + at_once)
+        scores = (q[:, :, here] @ k.transpose(-1, -2)).float() * scale
+        if mask is not None:
+            scores += mask[here]
+        lse = scores.logsumexp(-1)
+        outs.append((scores - lse[..., None]).exp().to(v.dtype) @ v)
+        sums.append(lse)
+    return torch.cat(outs, 2), torch.cat(sums, 2)
 
 
 def attend(

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 # polars' allocator (jemalloc) keeps what it has freed; what a table took when it was written or read goes back at once.
 os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1,dirty_decay_ms:0,muzzy_decay_ms:0")
+# The threads of numpy's and scipy's OpenBLAS wait for work without turning in place, which took each process 0.2 s of
+# CPU time, and saved none.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 if TYPE_CHECKING:
     from howgood.api import (

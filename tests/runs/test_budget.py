@@ -355,10 +355,12 @@ def test_what_a_trial_of_several_requests_takes_at_most_is_not_known() -> None:
 def test_loading_a_model_is_not_borne_by_each_trial() -> None:
     model = Priced(Rates(1, 1), [])
     plan = plan_of(model, [40] * 100)
-    pilot = forecast.Pilot(plan, [(i, item, 0) for i, item in plan.instances()], 100, random.Random(0))
-    for place, (index, item, epoch) in enumerate(pilot.chosen):
+    pilot = forecast.Pilot(plan, [forecast.Work(i, item, 0) for i, item in plan.instances()], 100, random.Random(0))
+    for place, work in enumerate(pilot.chosen):
         prediction = Prediction(text="x", usage=Usage(10, 1), latency=0.5, cost=1e-5)
-        trial = Trial(item, index, epoch, item.input, prediction, Score({"x": 1.0}, "right"))
+        trial = Trial(
+            work.instance, work.index, work.epoch, work.instance.input, prediction, Score({"x": 1.0}, "right")
+        )
         pilot.add(trial, 60.5 if place == 0 else 0.5)  # one at a time, after a minute of loading
     found = pilot.forecast(model, forecast.Spent(0, 0.0, 0.0, 7.0), 70.0, None)
     assert found.seconds.value == pytest.approx(7 + 60 + 100 * 0.5)

@@ -9,7 +9,8 @@ scores only what it generates, and the hosted chat models do neither).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -153,7 +154,11 @@ class HTTPModel(Model):
         return 0 if self.paid else self.concurrency  # what costs money is no single server
 
     def price(self, usage: Usage) -> float | None:
-        return prices.cost(self.model, self.server.provider, usage)
+        return self._pricing(usage)
+
+    @cached_property
+    def _pricing(self) -> Callable[[Usage], float | None]:
+        return prices.pricing(self.model, self.server.provider)
 
     def encode(self, request: Generate) -> tuple[str, dict[str, Any]]:
         """What is sent for a request: the path below the server's base URL, and the JSON body. Raises `Unsupported`

@@ -99,8 +99,7 @@ class Pace:
         """What the headers of a reply tell; `wall` is the same moment as a Unix time."""
         for what, names in QUOTAS.items():
             for remaining_header, reset_header in names:
-                remaining, reset = headers.get(remaining_header), headers.get(reset_header)
-                if remaining is None or reset is None:
+                if (remaining := headers.get(remaining_header)) is None or (reset := headers.get(reset_header)) is None:
                     continue
                 seconds = seconds_until(reset, wall)
                 if seconds is not None and remaining.isdecimal() and len(remaining) < 16:

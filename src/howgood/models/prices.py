@@ -15,6 +15,7 @@ import math
 import os
 import time
 from bisect import bisect_left
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -102,15 +103,24 @@ def cost(model: str, provider: str | None, usage: Usage) -> float | None:
     Prices are the user's own or else the provider's list prices at the time of the call; a negotiated price or a
     discount for batches is not known here. Raises `HowgoodError` if the user's file is wrong.
     """
+    return pricing(model, provider)(usage)
+
+
+def pricing(model: str, provider: str | None) -> Callable[[Usage], float | None]:
+    """`cost` of a provider's model, for many requests: the user's file is looked up once."""
     own = own_price(f"{provider}/{model}", model)
     if own is not None and own.per_hour is None:
-        return own.cost(usage)
+        return own.cost
     if provider == LOCAL:
-        return 0.0
-    if provider is None or not (usage.input or usage.output):
-        return None
-    listed = _listed(model, provider, int(time.time()) // QUARTER)
-    return listed.rates[bisect_left(listed.steps, usage.input)].cost(usage) if listed else None
+        return lambda usage: 0.0
+
+    def listed(usage: Usage) -> float | None:
+        if provider is None or not (usage.input or usage.output):
+            return None
+        listed = _listed(model, provider, int(time.time()) // QUARTER)
+        return listed.rates[bisect_left(listed.steps, usage.input)].cost(usage) if listed else None
+
+    return listed
 
 
 def cost_of(model: Model, usage: Usage) -> float | None:

@@ -54,7 +54,8 @@ class Silent(TimeoutError):
 async def body_of(response: aiohttp.ClientResponse, most: int) -> bytes:
     """The body of a reply. Raises `Unusable` for one of more than `most` bytes."""
     chunks, size = [], 0
-    async for chunk in response.content.iter_any():
+    while not response.content.at_eof():
+        chunk = await response.content.readany()
         size += len(chunk)
         if size > most:
             raise _too_large(most)

@@ -9,6 +9,7 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from msgspec import Struct
 
 from howgood.core.errors import ModelError, RequestError
 from howgood.core.text import one_line, shorten
+from howgood.models.deadline import Deadline
 from howgood.models.dialects import ErrorReply, MalformedReply
 from howgood.models.failures import Transient, Uncertain, refusal, told_status
 from howgood.models.limits import Limiter, Turn, limiter_of
@@ -58,7 +60,7 @@ LONGEST_WORDS = 300
 
 class _Call(Struct, frozen=True):
     """A request as it is sent at every try, and how many tokens it may take (0: unknown). `once` says that it is not
-    sent again after a fault, since it may have been carried out."""
+    sent again after a fault, since it may have been carried out; `streamed`, that the reply is read as it comes in."""
 
     method: str
     url: str
@@ -66,6 +68,7 @@ class _Call(Struct, frozen=True):
     content_type: str | None = "application/json"
     size: int = 0
     once: bool = False
+    streamed: bool = False
 
 
 class Transport:
@@ -95,6 +98,9 @@ class Transport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots: asyncio.Semaphore
         self._limiter: Limiter
+        self._deadline: Deadline
+        self._timeout: aiohttp.ClientTimeout
+        self._untimed: aiohttp.ClientTimeout
 
     async def ask(self, path: str, body: dict[str, Any], read: Callable[[bytes], T], *, size: int = 0) -> Answer[T]:
         """What `read` makes of the reply to a JSON `body`, which may take `size` tokens (0: unknown).
@@ -122,7 +128,7 @@ class Transport:
                 handed.append(True)
                 on_text(text)
 
-        call = _Call("POST", f"{self.url}/{path}", msgspec.json.encode(body), size=size)
+        call = _Call("POST", f"{self.url}/{path}", msgspec.json.encode(body), size=size, streamed=True)
 
         async def read(response: aiohttp.ClientResponse, begun: float) -> Answer[T]:
             if response.content_type == "application/json":
@@ -225,10 +231,15 @@ class Transport:
 
         begun = time.monotonic()
         headers = {"Content-Type": call.content_type} if call.content_type else None
+        # A stream that is whole when its time is over is an answer, so what reads it has to be told there.
+        timeout, deadline = (self._timeout, nullcontext()) if call.streamed else (self._untimed, self._deadline)
         try:
-            async with session.request(
-                call.method, call.url, data=call.content, headers=headers, allow_redirects=False
-            ) as response:
+            async with (
+                deadline,
+                session.request(
+                    call.method, call.url, data=call.content, headers=headers, allow_redirects=False, timeout=timeout
+                ) as response,
+            ):
                 turn.told(response.headers)
                 if not 200 <= response.status < 300:
                     raise self._refused(
@@ -305,14 +316,16 @@ class Transport:
             return self._session
         if self._session is not None and not self._session.closed:
             self._session.detach()  # its event loop is gone, and its connections with it
+        connect = min(30.0, self.timeout)
+        self._timeout = aiohttp.ClientTimeout(total=self.timeout, sock_connect=connect)
+        self._untimed = aiohttp.ClientTimeout(total=None, sock_connect=connect)
         self._session = aiohttp.ClientSession(
             headers=self._own_headers(),
-            timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=min(30.0, self.timeout)),
             connector=aiohttp.TCPConnector(limit=0),  # the limits are our own
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=_proxy(self.url),
         )
-        self._loop, self._slots = loop, asyncio.Semaphore(self.concurrency)
+        self._loop, self._slots, self._deadline = loop, asyncio.Semaphore(self.concurrency), Deadline(self.timeout)
         self._limiter = limiter_of(self.url, self.key, self.concurrency)
         return self._session
 

@@ -147,6 +147,9 @@ def normalize(text: str) -> str:
 def words(text: str) -> str:
     """`normalize` with the articles left in."""
     text = text.lower()
+    plain = text.rstrip(".").split()
+    if "".join(plain).isalnum() and text.isascii():  # nothing to take out, as of most targets
+        return " ".join(plain)
     if not text.isascii():
         text = unicodedata.normalize("NFC", "".join(c for c in text if not is_unseen(c))).replace(MINUS, "-")
     return " ".join(BETWEEN.sub(_space, JOINED.sub("", text)).split())

@@ -37,13 +37,14 @@ class Lanes:
 
     def take(self, worker: int) -> Work | None:
         """The next trial for a worker: of its own lane, else of the second half of the longest; None at the end."""
-        if not self._left:
-            while self._look():
-                pass
-            if not self._ahead:
-                return None
-            self._cut()
         own = self._lanes[worker]
+        if not own and self._left < len(self._lanes):  # too few to share out before the next are cut into lanes
+            while not self._left and self._look():
+                pass
+            if self._ahead:
+                self._cut()
+            elif not self._left:
+                return None
         if not own:
             longest = max(self._lanes, key=len)
             for _ in range((len(longest) + 1) // 2):
@@ -73,7 +74,7 @@ class Lanes:
     def _cut(self) -> None:
         """Sort what was looked at, and cut it into lanes of one length (but for one trial)."""
         ahead = [work for _, work in sorted(self._ahead, key=lambda found: found[0])]
-        self._ahead, self._text, self._left = [], 0, len(ahead)
+        self._ahead, self._text, self._left = [], 0, self._left + len(ahead)
         workers = len(self._lanes)
         for number, lane in enumerate(self._lanes):
             lane.extend(ahead[len(ahead) * number // workers : len(ahead) * (number + 1) // workers])

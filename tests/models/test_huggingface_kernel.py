@@ -112,23 +112,46 @@ def test_threads_change_no_bit() -> None:
 
 
 @there
+def test_outputs_are_of_the_queries_type_whatever_torch_makes_otherwise() -> None:
+    x, ends = torch.randn(1, 2, 70, 16), torch.full((70,), 70, dtype=torch.int32)
+    expected = kernel.attend(x, None, (x, x), ends, None)
+    usual = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        found = kernel.attend(x, None, (x, x), ends, None)
+    finally:
+        torch.set_default_dtype(usual)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, expected)
+
+
+@there
 def test_what_it_does_not_compute() -> None:
     x = torch.randn(1, 2, 3, 16)
     assert kernel.takes(x, x, x)
     assert not kernel.takes(x, x, torch.randn(1, 2, 3, 8))
     assert not kernel.takes(x.bfloat16(), x.bfloat16(), x.bfloat16())
+    assert not kernel.takes(x, torch.randn(1, 2, 4, 16), torch.randn(1, 2, 4, 16))  # keys of another text
+    assert not kernel.takes(torch.randn(1, 3, 3, 16), x, x)
+    assert not kernel.takes(*(torch.randn(2, 2, 3, 16) for _ in range(3)))
     for width in (6, 260):
         y = torch.randn(1, 2, 3, width)
         assert not kernel.takes(y, y, y)
 
 
 @there
-@pytest.mark.parametrize("compiler", ["no-such-compiler", "false", f"{sys.executable} -c pass"])
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false", f"{sys.executable} -c pass", 'cc "'])
 def test_without_a_compiler_there_is_none(compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is not there, one that fails, one that makes nothing."""
+    """One that is not there, one that fails, one that makes nothing, and what is no command."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("CC", compiler)
     assert kernel._library.__wrapped__() is None
     monkeypatch.delenv("CC")
     assert kernel._library.__wrapped__() is not None
     assert list(tmp_path.iterdir()) == []
+
+
+@there
+def test_without_a_folder_to_compile_in_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert kernel._library.__wrapped__() is None

@@ -40,11 +40,13 @@ class Row(ctypes.Structure):
 
 def takes(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> bool:
     """Whether the kernel is there and can compute this attention."""
-    width = q.shape[-1]
+    _, heads, tokens, width = q.shape
+    groups = k.shape[1]
     return (
         {x.device.type for x in (q, k, v)} == {"cpu"}
         and {x.dtype for x in (q, k, v)} == {torch.float32}
-        and k.shape[-1] == v.shape[-1] == width
+        and k.shape == v.shape == (1, groups, tokens, width)
+        and heads % groups == 0
         and width <= WIDEST
         and width % 4 == 0
         and _library() is not None
@@ -56,7 +58,7 @@ def attend(q: torch.Tensor, known: Pair | None, new: Pair, ends: torch.Tensor, s
     x tokens x width; `ends` (int32) are those of `plan.Row`, and as many of the `known` keys and values are used as it
     has more places than the row has tokens."""
     _, heads, tokens, width = q.shape
-    out = torch.empty(1, tokens, heads, width)
+    out = q.new_empty(1, tokens, heads, width)
     keys, values = zip(known or new, new, strict=True)
     held = [x if x.stride(-1) == 1 else x.contiguous() for x in (q, *keys, *values, out.transpose(1, 2))]
     query, *both, result = [Matrix(x.data_ptr(), x.stride(1), x.stride(2)) for x in held]
@@ -85,14 +87,14 @@ def _library() -> ctypes.CDLL | None:
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         return None
     source = resources.files(__package__).joinpath("attention.c").read_bytes()
-    compiler = shlex.split(os.environ.get("CC") or "cc")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        made = Path(folder) / "attention.so"
-        command = [*compiler, *FLAGS, "-x", "c", "-", "-o", str(made)]
-        try:
+    try:
+        compiler = shlex.split(os.environ.get("CC") or "cc")
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            made = Path(folder) / "attention.so"
+            command = [*compiler, *FLAGS, "-x", "c", "-", "-o", str(made)]
             subprocess.run(command, input=source, capture_output=True, check=True, timeout=60)
             library = ctypes.CDLL(str(made))
-        except (OSError, subprocess.SubprocessError):
-            return None
+    except (OSError, ValueError, subprocess.SubprocessError):  # ValueError: of a $CC whose quotes do not close
+        return None
     library.attend.restype = None
     return library

@@ -26,7 +26,7 @@ KEPT = 4096
 """Tokens whose keys and values are kept for requests to come, where the budget of a forward is not more than that."""
 
 SCORES_AT_ONCE = 2**27
-"""Scores that `plainly` holds at one time: half a gigabyte in float32."""
+"""Scores that `plainly` computes at one time: half a gigabyte in float32, of which there are two copies for a moment."""
 
 Layer = tuple[torch.Tensor, torch.Tensor]
 """Keys and values of a layer: 1 x heads x tokens x width each."""
@@ -130,11 +130,11 @@ def plainly(
     outs, sums = [], []
     for start in range(0, n, at_once):
         here = slice(start, start + at_once)
-        scores = (q[:, :, here] @ k.transpose(-1, -2)).float() * scale
+        scores = (q[:, :, here] @ k.transpose(-1, -2)).float().mul_(scale)
         if mask is not None:
             scores += mask[here]
         lse = scores.logsumexp(-1)
-        outs.append((scores - lse[..., None]).exp().to(v.dtype) @ v)
+        outs.append(scores.sub_(lse[..., None]).exp_().to(v.dtype) @ v)
         sums.append(lse)
     return torch.cat(outs, 2), torch.cat(sums, 2)
 

@@ -55,14 +55,35 @@ def test_instances_average_their_epochs_and_leave_failures_out() -> None:
     assert dict(instances.missing) == {"s1": 3}
 
 
-def test_a_frame_gives_the_same_as_its_trials() -> None:
+def test_a_frame_gives_the_same_as_its_trials_in_order_of_id() -> None:
     trials = some_trials()
-    one, two = Table.of(trials), Table.from_frame(frame_of(trials), ["acc", "f1"])
-    assert (one.ids, one.strata, one.clusters) == (list(two.ids), two.strata, two.clusters)
-    assert one.failed.tolist() == two.failed.tolist() == [False, False, False, True, True, True]
+    in_order = [*trials[2:4], *trials[:2], *trials[4:]]
+    one, two = Table.of(in_order), Table.from_frame(frame_of(trials), ["acc", "f1"])
+    assert (one.ids, one.strata, one.clusters) == (list(two.ids), list(two.strata), list(two.clusters))
+    assert one.failed.tolist() == two.failed.tolist() == [False, True, False, False, True, True]
     assert one.epochs.tolist() == two.epochs.tolist()
     for name in ("acc", "f1"):
         np.testing.assert_array_equal(one.scores[name], two.scores[name])
+
+
+def test_rows_in_order_of_id_are_not_copied() -> None:
+    frame = frame_of([trial(name, acc=x, f1=x / 2) for name, x in [("c", 1), ("a", 0), ("b", 1)]])
+    table = Table.from_frame(frame, ["acc", "f1"])
+    assert table.instances.ids == ["a", "b", "c"]
+    assert table.score("acc").tolist() == [0, 1, 1]
+    assert table.score("f1").tolist() == [0, 0.5, 0.5]
+    assert np.shares_memory(table.score("acc"), table.scores["acc"])
+
+
+def test_a_frame_keeps_the_parts_beside_their_trials() -> None:
+    frame = frame_of([trial(name, acc=1, f1=1) for name in "cab"])
+    parts = pl.Series("parts", ['[["third",1.0]]', '[["first",0.0]]', None])
+    table = Table.from_frame(frame.with_columns(parts), ["acc"])
+    assert list(zip(table.ids, table.parts, strict=True)) == [
+        ("a", (("first", 0.0),)),
+        ("b", ()),
+        ("c", (("third", 1.0),)),
+    ]
 
 
 def test_the_sizes_of_a_stratified_sample_weigh_the_same_from_a_frame() -> None:

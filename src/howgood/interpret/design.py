@@ -162,7 +162,10 @@ class Design(NamedTuple):
         import numpy as np
 
         groups, units = statistics.nested(self.strata, self.clusters, len(columns[0]))
-        totals: Floats = np.stack([np.bincount(units, self.weighted(column)) for column in columns], axis=1)
+        weighted = [self.weighted(column) for column in columns]
+        if units is None:
+            return np.stack(weighted, axis=1), groups
+        totals: Floats = np.stack([np.bincount(units, column) for column in weighted], axis=1)
         return totals, groups[np.unique(units, return_index=True)[1]]
 
 

@@ -76,11 +76,16 @@ def perturbable(interpret: dict[str, Any]) -> None:
         )
 
 
+def has_variants(run: Saved) -> bool:
+    """Whether a run has trials of variants."""
+    return "variant" in run.columns and not run.read(["variant"])["variant"].is_null().all()
+
+
 def originals(run: Saved, names: Sequence[str]) -> pl.DataFrame:
     """Some columns of a run's trials, of the instances as the benchmark has them."""
     import polars as pl
 
-    if "variant" not in run.columns or run.read(["variant"])["variant"].is_null().all():
+    if not has_variants(run):
         return run.read([*names])
     frame = run.read([*dict.fromkeys([*names, "id", "cluster", "variant"])])
     return _under_original(frame.filter(pl.col("variant").is_null())).select(names)

@@ -25,6 +25,39 @@ Strings = Any
 """A numpy array of strings of any length (StringDType), which numpy's own types have no name for."""
 
 
+class Labels(Sequence[str | None]):
+    """A name of a stratum or cluster for each row, or None, kept as `codes` (4 bytes a row; none where all are None)
+    and the `names` in order, None last."""
+
+    def __init__(self, labels: Sequence[str | None] | pl.Series) -> None:
+        import numpy as np
+
+        met: dict[str | None, int] = {}
+        codes = np.fromiter((met.setdefault(label, len(met)) for label in labels), np.int32, len(labels))
+        self.names: list[str | None] = sorted(met, key=lambda name: (name is None, name or ""))
+        self.named = self.names not in ([], [None])
+        place = np.empty(len(met), np.int32)
+        place[[met[name] for name in self.names]] = np.arange(len(met))
+        self.codes = place[codes] if self.named else np.zeros(len(labels), np.int32)  # which take nothing until read
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, row: Any) -> Any:
+        return self.names[self.codes[row]]
+
+    def at(self, rows: Ints | slice) -> tuple[Ints | None, list[str | None]]:
+        """The labels of some rows as codes of the names that they have, and these; no codes where all are None."""
+        import numpy as np
+
+        if not self.named:
+            return None, []
+        codes = self.codes[rows]
+        there = np.bincount(codes, minlength=len(self.names)) > 0
+        names = [name for name, is_there in zip(self.names, there.tolist(), strict=True) if is_there]
+        return (None, []) if names == [None] else ((np.cumsum(there) - 1)[codes], names)
+
+
 @dataclass(frozen=True, eq=False)
 class Instances:
     """One row for each instance that has a score, sorted by id so that the order of trials changes nothing.
@@ -76,8 +109,8 @@ class Table:
 
     ids: Sequence[str]
     epochs: Ints
-    strata: list[str | None]
-    clusters: list[str | None]
+    strata: Sequence[str | None]
+    clusters: Sequence[str | None]
     failed: NDArray[np.bool_]
     scores: dict[str, Floats]
     random_sample: bool = False
@@ -146,25 +179,25 @@ class Table:
         sizes: dict[str, int] | None = None,
     ) -> Table:
         """As `from_frame`, with the columns asked for one after another, so that one of them is held at a time; `parts`
-        says whether there is such a column."""
+        says whether there is such a column. The rows are put in order of id, so that `instances` need no copy."""
         import numpy as np
 
-        failed = column("outcome").is_in(NOT_JUDGED).to_numpy()
-        scores = {}
+        ids = _packed(column("id"))
+        order = np.argsort(ids, kind="stable")
+        ids = ids[order]
+
+        def ordered(name: str) -> pl.Series:
+            found = column(name)
+            return found if found.null_count() == len(found) else found.gather(order)
+
+        strata, clusters = (_labels(ordered(name)) for name in ("stratum", "cluster"))
+        read = _read_parts(ordered("parts")) if parts else ()
+        failed = column("outcome").is_in(NOT_JUDGED).gather(order).to_numpy()
+        epochs, scores = ordered("epoch").to_numpy(), {}
         for name in names:
-            values = column(name).cast(float).fill_null(float("nan")).to_numpy()
-            scores[name] = np.where(failed, np.nan, values)
-        return cls(
-            ids=_packed(column("id")),
-            epochs=column("epoch").to_numpy(),
-            strata=_labels(column("stratum")),
-            clusters=_labels(column("cluster")),
-            failed=failed,
-            scores=scores,
-            random_sample=random_sample,
-            sizes=sizes,
-            parts=_read_parts(column("parts")) if parts else (),
-        )
+            values = ordered(name).cast(float).fill_null(float("nan")).to_numpy()
+            scores[name] = np.where(failed, np.nan, values) if failed.any() else values
+        return cls(ids, epochs, strata, clusters, failed, scores, random_sample, sizes, read)
 
     def score(self, name: str) -> Floats:
         """The score of this name, one value an instance. Raises `DataError` naming those there are."""
@@ -179,29 +212,32 @@ class Table:
 
         packed = _packed(self.ids)
         order = np.argsort(packed, kind="stable")
-        ordered = packed[order]
+        rows: Any = slice(None) if (order[1:] > order[:-1]).all() else order  # a slice of all copies nothing
+        ordered = packed[rows]
         fresh = _changes(ordered)
         if not fresh.all():  # else one trial an instance, and nothing to be sorted by epoch
-            order = order[np.lexsort((self.epochs[order], np.cumsum(fresh)))]
+            rows = order = order[np.lexsort((self.epochs[rows], np.cumsum(fresh)))]
             self._refuse_repeats(fresh | _changes(self.epochs[order]), ordered, order)
-        kept = ~self.failed[order]
+        kept = ~self.failed[rows]
         if not kept.any():
             raise DataError(f"none of {len(self.ids)} trials has a score; see `howgood show RUN --errors` for why")
         if not kept.all():
-            order, ordered = order[kept], ordered[kept]
+            rows, ordered = order[kept], ordered[kept]
             fresh = _changes(ordered)
-        first = np.flatnonzero(fresh)
-        count = np.diff(first, append=len(order))
-        scores = {name: np.add.reduceat(values[order], first) / count for name, values in self.scores.items()}
-        order = order[first]
-        strata, names = _coded(_taken(self.strata, order))
+        scores, epochs = {name: values[rows] for name, values in self.scores.items()}, 1
+        if not fresh.all():
+            first = np.flatnonzero(fresh)
+            count = np.diff(first, append=len(fresh))
+            scores = {name: np.add.reduceat(values, first) / count for name, values in scores.items()}
+            rows, ordered, epochs = order[kept][first], ordered[first], int(count.max())
+        strata, names = _labels(self.strata).at(rows)
         return Instances(
-            packed=ordered if len(first) == len(ordered) else ordered[first],
+            packed=ordered,
             scores=scores,
             strata=strata,
             names=names,
-            clusters=_own(_taken(self.clusters, order)),
-            epochs=int(count.max()),
+            clusters=_own(*_labels(self.clusters).at(rows)),
+            epochs=epochs,
             missing=Counter(self.strata[i] for i in np.flatnonzero(self.failed).tolist()),
         )
 
@@ -227,10 +263,8 @@ def _packed(ids: Sequence[str] | pl.Series) -> Strings:
     return ids if isinstance(ids, np.ndarray) else np.fromiter(ids, np.dtypes.StringDType(), len(ids))
 
 
-def _labels(column: pl.Series) -> list[str | None]:
-    """Names of strata or clusters, with one string object for each, not one a row."""
-    shared: dict[str | None, str | None] = {}
-    return [shared.setdefault(name, name) for name in column]
+def _labels(names: Sequence[str | None] | pl.Series) -> Labels:
+    return names if isinstance(names, Labels) else Labels(names)
 
 
 def _read_parts(written: pl.Series) -> Sequence[Parts]:
@@ -245,30 +279,10 @@ def _read_parts(written: pl.Series) -> Sequence[Parts]:
         raise DataError(f"what was judged apart (the column 'parts') cannot be read: {error}") from error
 
 
-def _taken(labels: list[str | None], rows: Ints) -> list[str | None]:
-    import numpy as np
-
-    return list(np.array(labels, object)[rows])
-
-
-def _coded(labels: list[str | None]) -> tuple[Ints | None, list[str | None]]:
-    """Labels as codes in order of name (None last), and the names; no codes where all are None."""
-    import numpy as np
-
-    names: list[str | None] = [*sorted({label for label in labels if label is not None})]
-    if not names:
-        return None, []
-    if None in labels:
-        names.append(None)
-    place = {name: code for code, name in enumerate(names)}
-    return np.fromiter(map(place.__getitem__, labels), np.int64, len(labels)), names
-
-
-def _own(labels: list[str | None]) -> Ints | None:
+def _own(codes: Ints | None, names: list[str | None]) -> Ints | None:
     """Clusters as codes, an instance without one being its own; None where all are."""
     import numpy as np
 
-    codes, names = _coded(labels)
     if codes is not None and names[-1] is None:
         alone = codes == len(names) - 1
         codes[alone] = len(names) + np.arange(int(alone.sum()))

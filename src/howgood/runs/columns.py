@@ -211,9 +211,10 @@ def contents(folder: Path) -> Contents:
             failed.append(trial.score.outcome == "failed")
             names = names or list(trial.score.values)
     key, place, lost = (np.frombuffer(part, part.typecode) for part in (keys, places, failed))
-    # Of each trial's lines the first that did not fail counts, or the last of those that did.
-    order = np.lexsort((np.where(lost, -place, place), lost, key))
-    order = order[np.diff(key[order], prepend=-1) != 0]
+    order = np.argsort(key, kind="stable")
+    fresh = np.diff(key[order], prepend=-1) != 0
+    if not fresh.all():  # of each trial's lines the first that did not fail counts, or the last of those that did
+        order = np.lexsort((np.where(lost, -place, place), lost, key))[fresh]
     return Contents(files, key[order], place[order], lost[order].astype(np.bool_), names)
 
 
@@ -287,6 +288,7 @@ def compact(folder: Path) -> tuple[list[Path], list[str]]:
     import polars as pl
 
     held = contents(folder)
+    _give_back()
     part = folder / "trials.parquet.part"
     try:
         write(held, part)

@@ -19,7 +19,7 @@ import msgspec
 from howgood.core.errors import DataError, HowgoodError, Unsupported
 from howgood.core.types import Estimate, Run, System
 from howgood.interpret import irt, items, robustness
-from howgood.interpret.cost import COLUMNS, IDS, taken
+from howgood.interpret.cost import taken
 from howgood.interpret.items import ItemFile
 from howgood.interpret.utility import rules_score
 from howgood.models import prices
@@ -198,8 +198,7 @@ def finish(run: SavedRun, interpret: Interpretation, options: Options) -> None:
     journals, names = columns.compact(run.path)
     run.finished = now()
     unit = run.rules.interpret.get("unit", "instance")
-    named = IDS if run.rules.sample["epochs"] > 1 or unit == "cluster" else ()
-    run.took = taken(run.read([*COLUMNS, *named]), unit)
+    run.took = taken(lambda name: run.read([name])[name], unit)
     if names:
         run.estimates, run.groups = interpret(scores(run, names, variants=False))
         if options.items:
@@ -226,14 +225,11 @@ def scores(run: SavedRun, names: list[str] | None = None, variants: bool = True)
         score = rules_score(run.rules) or names[0]
         frame = robustness.folded(run.read([*robustness.NEEDED, *names]), score, _rises(run))
         names = [*names, *robustness.made_of(score)]
-    else:
-        return Table.from_columns(
-            lambda column: robustness.originals(run, [column])[column],
-            names,
-            "parts" in run.columns,  # runs of older versions have none
-            **_drawn(run),
-        )
-    return Table.from_frame(frame, names, **_drawn(run))
+        return Table.from_frame(frame, names, **_drawn(run))
+    parts = "parts" in run.columns  # runs of older versions have none
+    if robustness.has_variants(run):
+        return Table.from_columns(lambda name: robustness.originals(run, [name])[name], names, parts, **_drawn(run))
+    return Table.from_columns(lambda name: run.read([name])[name], names, parts, **_drawn(run))
 
 
 def measured(run: SavedRun, made: ItemFile) -> list[Estimate]:

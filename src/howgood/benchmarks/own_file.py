@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
@@ -294,7 +295,23 @@ def fields(template: str) -> tuple[str, ...]:
 
 def filled(template: str, values: Mapping[str, str]) -> str:
     """The template with its fields replaced, once: what stands in a value is never a field."""
-    return FIELD.sub(lambda match: values[match[1]] if match[1] else match[0][0], template)
+    parts = list(_parts(template))
+    parts[1::2] = [values[name] for name in parts[1::2]]
+    return "".join(parts)
+
+
+@lru_cache
+def _parts(template: str) -> tuple[str, ...]:
+    """A template's texts and, between them, its fields."""
+    parts, end = [""], 0
+    for match in FIELD.finditer(template):
+        parts[-1] += template[end : match.start()]
+        end = match.end()
+        if match[1]:
+            parts += [match[1], ""]
+        else:
+            parts[-1] += match[0][0]
+    return (*parts[:-1], parts[-1] + template[end:])
 
 
 def cell(row: Row, name: str, needed: bool = True) -> str:

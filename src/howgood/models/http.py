@@ -371,6 +371,8 @@ def _tokens_in(text: str) -> int:
 def _tokens_of(text: str, answer: str, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     """The tokens of `text`, the beginning of `answer`: without those of the thinking before and of what was cut off.
     All of them where they do not join to the answer (a character spread over several tokens)."""
+    if not tokens:
+        return tokens
     joined = "".join(token.text for token in tokens)
     if joined == text or not answer or not joined.rstrip().endswith(answer.rstrip()):
         return tokens

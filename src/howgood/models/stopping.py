@@ -18,6 +18,5 @@ def stopped(prediction: Prediction, stops: tuple[str, ...]) -> Prediction:
     if prediction.stop_reason == "refusal":
         return prediction
     text, met = until_stop(prediction.text or "", stops)
-    return replace(
-        prediction, text=text, stop_reason="stop" if met and not prediction.tool_calls else prediction.stop_reason
-    )
+    reason = "stop" if met and not prediction.tool_calls else prediction.stop_reason
+    return replace(prediction, text=text, stop_reason=reason) if text != prediction.text else prediction

@@ -302,11 +302,13 @@ def _thinking(model: str, request: Generate, takes: Takes) -> dict[str, Any]:
     """How long to think: `reasoning_effort` for OpenAI and those that follow it; OpenRouter's `reasoning`
     (https://openrouter.ai/docs/use-cases/reasoning-tokens); vLLM's `thinking_token_budget` beside the effort
     (https://docs.vllm.ai/en/latest/features/reasoning_outputs)."""
+    if request.effort is None and request.thinking is None:
+        return {}
     no_thinking(model, request, effort=takes.thinking is None, budget=takes.thinking not in ("openrouter", "vllm"))
     told = {"effort": request.effort, "max_tokens": request.thinking}
     told = {key: value for key, value in told.items() if value is not None}
     if takes.thinking == "openrouter":
-        return {"reasoning": told} if told else {}
+        return {"reasoning": told}
     names = {"effort": "reasoning_effort", "max_tokens": "thinking_token_budget"}
     return {names[key]: value for key, value in told.items()}
 

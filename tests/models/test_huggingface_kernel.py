@@ -112,6 +112,17 @@ def test_threads_change_no_bit() -> None:
 
 
 @there
+def test_numbers_may_lie_in_memory_as_they_like() -> None:
+    torch.manual_seed(0)
+    ends = tree(70, 0, 5)
+    n = len(ends)
+    q = torch.randn(1, 6, 16, n).transpose(2, 3)
+    k, v = torch.randn(1, n, 4, 32)[..., ::2].transpose(1, 2)[:, 1:3], torch.randn(1, 1, n, 16).expand(1, 2, n, 16)
+    found = kernel.attend(q, None, (k, v), torch.tensor(ends, dtype=torch.int32), 0.2)
+    torch.testing.assert_close(found.double(), reference(q, k, v, ends, 0.2), atol=3e-5, rtol=1e-5)
+
+
+@there
 def test_outputs_are_of_the_queries_type_whatever_torch_makes_otherwise() -> None:
     x, ends = torch.randn(1, 2, 70, 16), torch.full((70,), 70, dtype=torch.int32)
     expected = kernel.attend(x, None, (x, x), ends, None)

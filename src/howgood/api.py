@@ -9,12 +9,13 @@ import warnings
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
 from howgood.benchmarks.suites import SUITES, Suite
 from howgood.calls.base import Settings
+from howgood.calls.choices import Method as Formulation
 from howgood.core.errors import DataError, HowgoodError, UnknownName, Unsupported
 from howgood.core.loop import drive
 from howgood.core.types import Effort, Estimate
@@ -151,7 +152,8 @@ async def run_async(
     (`howgood list --models`) or a `Model`. `limit` takes a seeded sample, `items` those that a file of items picks (see
     `fit_items`); `shots`, `chat`, `temperature`, `max_tokens`,
     `effort` and `thinking` replace the benchmark's own; `method` puts methods around the model ("cot", "vote,n=8"; see
-    `howgood list --methods`); `judge` names the models that judge, where any is asked; `score="bpb"` measures the bits
+    `howgood list --methods`), and names the formulation of choice questions ("letter-likelihood", as `-P method=`
+    does); `judge` names the models that judge, where any is asked; `score="bpb"` measures the bits
     per byte of the gold answers in place of the benchmark's own number; `perturb` asks every instance in other ways too
     ("case", "typos,n=2"; see `howgood list --perturbations`); `data` is a folder of local data; `folder` is where
     runs are kept; `notice` is called with the progress after each trial; other keywords are the benchmark's parameters.
@@ -163,6 +165,12 @@ async def run_async(
     settings = Settings(
         chat=chat, temperature=temperature, max_tokens=max_tokens, shots=shots, effort=effort, thinking=thinking
     )
+    methods = (method,) if isinstance(method, str) else tuple(method)
+    # The command line has --method and -P method=, Python one keyword for both; no name is in both lists.
+    formulation = next((name for name in methods if name in get_args(Formulation)), None)
+    if formulation is not None:
+        parameters["method"] = formulation
+        methods = tuple(name for name in methods if name != formulation)
     options = Options(
         limit,
         sample,
@@ -170,7 +178,7 @@ async def run_async(
         seed,
         settings,
         str(Path(data).absolute()) if data else None,
-        methods=(method,) if isinstance(method, str) else tuple(method),
+        methods=methods,
         budget=budget,
         cache=cache,
         batch=batch,

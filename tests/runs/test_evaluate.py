@@ -17,7 +17,7 @@ import howgood as hg
 from howgood.calls.base import Settings
 from howgood.calls.choices import Choices
 from howgood.calls.generation import Generation
-from howgood.core.errors import DataError, HowgoodError, RequestError, Unsupported
+from howgood.core.errors import DataError, HowgoodError, RequestError, UnknownName, Unsupported
 from howgood.core.types import Generate, Instance, Likelihood, Loglikelihood, Prediction, Score, Usage
 from howgood.inputs.base import Inputs
 from howgood.inputs.fewshot import Shots
@@ -492,6 +492,18 @@ def test_the_formulation_is_picked_by_what_the_model_can_do_and_named() -> None:
     with pytest.raises(Unsupported, match="no log-likelihoods"):
         hg.run(only, Scripted({}))
     assert hg.run(benchmark, "reference/random").rules.call["method"] == "letter-likelihood"
+
+
+def test_one_keyword_names_the_formulation_and_the_methods_around_the_model() -> None:
+    run = hg.run("quickstart-endings", "reference/uniform", limit=2, method="letter-likelihood")
+    assert run.rules.call["method"] == "letter-likelihood"
+    both = hg.run("quickstart-endings", "reference/echo", limit=2, method=["letter-generation", "cot"])
+    assert both.rules.call["method"] == "letter-generation"
+    assert "cot" in both.system.label
+    with pytest.raises(UnknownName, match="no method 'letter-likelyhood'"):
+        hg.run("quickstart-endings", "reference/uniform", method="letter-likelyhood")
+    with pytest.raises(HowgoodError, match="takes no parameters, and was given limt"):
+        hg.run(asking(questions(2)), Scripted({}), limt=1)
 
 
 async def test_it_works_where_a_loop_is_running_already() -> None:

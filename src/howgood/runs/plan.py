@@ -161,6 +161,8 @@ def make_plan(
         perturb=tuple(variants.load(text)[0] for text in options.perturb),
     )
     if isinstance(name, Benchmark):
+        if parameters:
+            raise HowgoodError(f"a benchmark made in Python takes no parameters, and was given {', '.join(parameters)}")
         made = Card(UNNAMED, "a benchmark made in Python", "capability", "")
         return _bound(UNNAMED, made, name, {}, model, options, seated)
     name = canonical(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from howgood.calls.base import Settings
@@ -108,6 +109,8 @@ def test_the_first_formulation_a_model_can_do_is_taken_and_told(
 def test_what_a_model_cannot_do_is_told_at_once() -> None:
     with pytest.raises(Unsupported, match="no log-likelihoods"):
         bound(CHATS, method="cloze-likelihood")
+    with pytest.raises(Unsupported, match=r"no log-likelihoods\); pip install this, or try another -P method="):
+        bound(msgspec.structs.replace(CHATS, remedy="pip install this"), method="cloze-likelihood")
     with pytest.raises(Unsupported, match="cannot do letter-generation"):
         bound(SCORES_CHAT, method="letter-generation")
     with pytest.raises(Unsupported, match="no chat format"):

@@ -75,9 +75,10 @@ class Choices(SingleRequest):
         wanted = self.prefer if self.method == "auto" else (self.method,)
         method = next((m for m in wanted if able[m]), None)
         if method is None:
+            gives = "no log-likelihoods" if not can.loglikelihood else "no generated text"
+            remedy = f"{can.remedy}, or " if can.remedy and not can.loglikelihood else ""
             raise Unsupported(
-                f"the model cannot do {' or '.join(wanted)} (it gives "
-                f"{'no log-likelihoods' if not can.loglikelihood else 'no generated text'}); try another -P method="
+                f"the model cannot do {' or '.join(wanted)} (it gives {gives}); {remedy}try another -P method="
             )
         if method != "letter-generation" and (settings.effort is not None or settings.thinking is not None):
             raise Unsupported(

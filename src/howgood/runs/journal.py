@@ -124,5 +124,5 @@ def cannot_write(path: Path, error: OSError) -> HowgoodError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         remedy = "What was finished is kept; free some space, then `howgood resume`"
     else:
-        remedy = "Choose a folder that can be written: runs go to HOWGOOD_RUNS, or to `runs` in the working directory"
+        remedy = "Choose a folder that can be written (for runs: HOWGOOD_RUNS, or `runs` in the working directory)"
     return HowgoodError(f"cannot write {path}: {error.strerror}. {remedy}")

@@ -156,6 +156,7 @@ def test_a_report_and_a_resume(howgood: Shell, support: Path, tmp_path: Path) ->
         (("run", "SUPPORT"), "--ask"),
         (("run", "missing.csv", "--ask", "{q}"), "missing.csv"),
         (("run", "quickstart-questions", "--data", "/nowhere/at/all", "-m", "reference/random"), "/nowhere/at/all"),
+        (("prompt", "quickstart-endings", "--instance", "x", "-m", "reference/echo"), "Ids here are such as 0, 1, 2."),
         (("show", "nothing"), "no runs in"),
         (("sql", "select"), "the query failed"),
     ],

@@ -73,7 +73,8 @@ def prompt(
     plan = make_plan(benchmark, subject, given, options)
     item = next((i for _, i in plan.instances() if instance is None or i.id == instance), None)
     if item is None:
-        raise UnknownName("instance", instance or "", [i.id for _, i in plan.instances()])
+        ids = [i.id for _, i in plan.instances()]
+        raise UnknownName("instance", instance or "", ids, f"Ids here are such as {', '.join(ids[:3])}.")
     request = plan.request(item)
     screen = console()
 

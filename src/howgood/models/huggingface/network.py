@@ -42,7 +42,8 @@ class Network:
         self.vocabulary: int = model.config.get_text_config().vocab_size
         takes = inspect.signature(model.forward).parameters
         self._positions = "position_ids" in takes
-        self._cache = "cache_params" if "cache_params" in takes else "past_key_values"  # Mamba's word, everyone else's
+        names = ("cache_params", "cache", "past_key_values")  # Mamba's word, everyone else's, theirs before 5.24
+        self._cache = next((name for name in names if name in takes), names[-1])
         quicken(model)
         self.splits = False
         self.splits = self._can_split()

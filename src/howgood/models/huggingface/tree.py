@@ -26,7 +26,7 @@ KEPT = 4096
 """Tokens whose keys and values are kept for requests to come, where the budget of a forward is not more than that."""
 
 SCORES_AT_ONCE = 2**27
-"""Scores that `plainly` computes at one time: half a gigabyte in float32, of which there are two copies for a moment."""
+"""Scores that `plainly` computes at one time: half a gigabyte in float32, and for a moment two copies of it."""
 
 Layer = tuple[torch.Tensor, torch.Tensor]
 """Keys and values of a layer: 1 x heads x tokens x width each."""

@@ -1,14 +1,14 @@
 /* Attention of a row of a trie's tokens in float32: as FlashAttention (Dao et al., arXiv:2205.14135), keys are gone
    through once, with a running maximum and sum of each query. A tile of queries lies in the lanes of vectors, so
    that neither keys nor values are copied or turned, and maxima and sums are of lanes; keys that no query of the tile
-   sees are passed over, four at a time. `kernel.py` compiles this for the processor at hand and calls it. */
+   sees are passed over, four at a time. `kernel.py` compiles this, says how wide a query can be (WIDEST), and calls
+   it. */
 
 #define LANES 16 /* of an AVX-512 register, of which there are 32: 16 hold sums */
 #define VECTORS 4
 #define TILE (LANES * VECTORS) /* queries */
 #define GROUP 4                /* keys that are multiplied, and outputs that are summed up, at a time */
 #define BLOCK 64               /* keys after which the maxima are looked at */
-#define WIDEST 256             /* numbers in a query */
 #define NEVER -1e30f           /* the score of what is not seen; finite, so that differences are */
 
 typedef float vec __attribute__((vector_size(4 * LANES)));

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-FLAGS = ["-std=gnu11", "-O3", "-mavx512f", "-mfma", "-fopenmp", "-shared", "-fPIC"]
 WIDEST = 256
 """Numbers in a query that the kernel has room for."""
+FLAGS = ["-std=gnu11", "-O3", "-mavx512f", "-mfma", "-fopenmp", "-shared", "-fPIC", f"-DWIDEST={WIDEST}"]
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 

@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from howgood.core.types import Estimate
+from howgood.core.types import Estimate, Instance, Prediction, Score, Trial
 from howgood.interpret import statistics
-from howgood.interpret.cost import _binomial_quantile, front, taken
+from howgood.interpret.cost import Taken, _binomial_quantile, front
 
 
-def trials(
-    costs: list[float | None], latencies: list[float], ids: list[str] | None = None, clusters: list[str] | None = None
-) -> pl.DataFrame:
-    n = len(costs)
-    return pl.DataFrame(
-        {
-            "id": ids or [str(i) for i in range(n)],
-            "epoch": [0] * n,
-            "cluster": clusters or [None] * n,
-            "cost": costs,
-            "latency": latencies,
-            "first_token": [None] * n,
-        },
-        schema={
-            "id": pl.String,
-            "epoch": pl.Int64,
-            "cluster": pl.String,
-            "cost": pl.Float64,
-            "latency": pl.Float64,
-            "first_token": pl.Float64,
-        },
-    )
-
-
-def took(trials: pl.DataFrame, unit: statistics.Unit = "instance") -> list[Estimate]:
-    return taken(trials.get_column, unit)
+def took(
+    costs: Sequence[float | None],
+    latencies: Sequence[float],
+    clusters: Sequence[str | None] | None = None,
+    epochs: int = 1,
+    unit: statistics.Unit = "instance",
+) -> list[Estimate]:
+    """What trials with these costs and latencies took, the epochs of an instance one after another."""
+    taken = Taken(unit)
+    for i, (cost, latency) in enumerate(zip(costs, latencies, strict=True)):
+        index, epoch = divmod(i, epochs)
+        instance = Instance(str(index), "q", cluster=clusters[index] if clusters else None)
+        taken.add(Trial(instance, index, epoch, "q", Prediction("a", cost=cost, latency=latency), Score({}, "right")))
+    return taken.estimates()
 
 
 def figure(name: str, value: float, half: float = 0.0, better: bool = True) -> Estimate:
@@ -47,7 +36,7 @@ def figure(name: str, value: float, half: float = 0.0, better: bool = True) -> E
 
 
 def test_mean_cost_has_the_t_interval() -> None:
-    found = {e.name: e for e in took(trials([0.01, 0.02, 0.03, 0.04], [1.0, 2.0, 3.0, 4.0]))}
+    found = {e.name: e for e in took([0.01, 0.02, 0.03, 0.04], [1.0, 2.0, 3.0, 4.0])}
     assert found["cost"].value == pytest.approx(0.025)
     assert found["cost"].se == pytest.approx(np.std([0.01, 0.02, 0.03, 0.04], ddof=1) / 2)
     assert found["latency"].value == 2.5
@@ -56,41 +45,43 @@ def test_mean_cost_has_the_t_interval() -> None:
 
 
 def test_epochs_of_one_instance_are_not_independent() -> None:
-    ids = [str(i) for i in range(20) for _ in range(5)]
-    costs = [float(i) for i in range(20) for _ in range(5)]
-    epochs = pl.Series("epoch", [0, 1, 2, 3, 4] * 20)
-    cost = took(trials(costs, [1.0] * 100, ids).with_columns(epochs))[0]
-    single = took(trials([float(i) for i in range(20)], [1.0] * 20))[0]
+    cost = took([float(i) for i in range(20) for _ in range(5)], [1.0] * 100, epochs=5)[0]
+    single = took([float(i) for i in range(20)], [1.0] * 20)[0]
     assert cost.value == single.value
     assert cost.se == pytest.approx(single.se, rel=1e-12)
 
 
 def test_where_clusters_count_once_the_cost_is_that_of_a_whole_cluster() -> None:
     """Two puzzles: one of two questions at 1 and 2 cents, one of a single question at 5."""
-    frame = trials([0.01, 0.02, 0.05], [1.0] * 3, clusters=["a", "a", "b"])
-    cost = took(frame, "cluster")[0]
+    cost = took([0.01, 0.05, 0.02], [1.0] * 3, ["a", "b", "a"], unit="cluster")[0]
     assert (cost.value, cost.n) == (pytest.approx(0.04), 2)
     assert cost.se == pytest.approx(np.std([0.03, 0.05], ddof=1) / np.sqrt(2))
     assert cost.method == "mean of each cluster, t"
-    again = pl.concat([frame, frame.with_columns(pl.lit(1).cast(pl.Int64).alias("epoch"), pl.col("cost") * 3)])
-    assert took(again, "cluster")[0].value == pytest.approx(0.08)
-    assert took(again, "cluster")[0].method == "mean of each cluster, clustered, t"
+    again = took([0.01, 0.03, 0.05, 0.15, 0.02, 0.06], [1.0] * 6, ["a", "b", "a"], 2, "cluster")[0]
+    assert (again.value, again.n) == (pytest.approx(0.08), 4)
+    assert again.method == "mean of each cluster, clustered, t"
+    assert again.se == pytest.approx(0.02)  # the clusters' means are 0.06 and 0.10
+
+
+def test_a_question_alone_is_a_cluster_of_its_own() -> None:
+    cost = took([0.01, 0.02, 0.05], [1.0] * 3, ["a", "a", None], unit="cluster")[0]
+    assert (cost.value, cost.n) == (pytest.approx(0.04), 2)
 
 
 def test_a_cost_that_is_unknown_for_one_is_unknown_for_all() -> None:
-    assert [e.name for e in took(trials([0.01, None], [1.0, 2.0]))] == ["latency", "latency_p95"]
+    assert [e.name for e in took([0.01, None], [1.0, 2.0])] == ["latency", "latency_p95"]
 
 
 def test_trials_that_were_never_answered_took_nothing() -> None:
-    found = {e.name: e for e in took(trials([0.01, None], [1.0, 0.0]))}
+    found = {e.name: e for e in took([0.01, None], [1.0, 0.0])}
     assert found["cost"].value == 0.01
     assert found["cost"].n == 1
-    assert took(trials([], [])) == []
+    assert took([], []) == []
 
 
 def test_the_medians_interval_is_known_from_tables() -> None:
     """n = 20: the 6th and the 15th value hold the median with 95.9 % (Hahn and Meeker, table A.15a)."""
-    median = took(trials([0.0] * 20, [float(i) for i in range(1, 21)]))[1]
+    median = took([0.0] * 20, [float(i) for i in range(1, 21)])[1]
     assert (median.name, median.low, median.high) == ("latency", 6.0, 15.0)
 
 
@@ -103,7 +94,7 @@ def test_the_order_statistics_are_the_binomials() -> None:
 
 
 def test_few_values_bound_no_tail() -> None:
-    tail = took(trials([0.0] * 10, [float(i) for i in range(1, 11)]))[2]
+    tail = took([0.0] * 10, [float(i) for i in range(1, 11)])[2]
     assert tail.name == "latency_p95"
     assert tail.high == statistics.UNBOUNDED
 
@@ -113,7 +104,7 @@ def test_quantile_intervals_hold_the_truth() -> None:
     truth = {"latency": 1.0, "latency_p95": float(np.exp(1.6448536))}  # of exp(N(0, 1))
     held = dict.fromkeys(truth, 0)
     for _ in range(400):
-        for estimate in took(trials([0.0] * 120, list(rng.lognormal(0, 1, 120))))[1:]:
+        for estimate in took([0.0] * 120, list(rng.lognormal(0, 1, 120)))[1:]:
             held[estimate.name] += estimate.low <= truth[estimate.name] <= estimate.high
     assert all(n >= 0.93 * 400 for n in held.values()), held
 

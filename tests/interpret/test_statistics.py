@@ -40,18 +40,17 @@ def test_a_large_run_needs_no_scipy() -> None:
     """Its import takes 18 MB and 0.15 s."""
     code = """if True:
         import sys
-        import polars as pl
-        from howgood.interpret.cost import taken
+        from howgood.core.types import Instance, Prediction, Score, Trial
+        from howgood.interpret.cost import Taken
         from howgood.interpret.estimate import Mean
         from howgood.interpret.table import Table
-        n = 20_000
-        nothing = pl.Series([None] * n, dtype=pl.String)
-        columns = {"id": pl.Series(map(str, range(n))), "epoch": pl.zeros(n, dtype=pl.Int32, eager=True),
-                   "stratum": nothing, "cluster": nothing, "outcome": pl.Series(["scored"] * n),
-                   "f1": pl.Series([i / n for i in range(n)]), "cost": pl.Series([i % 7 / 7 for i in range(n)])}
-        columns["acc"] = columns["f1"].round()
-        columns["latency"] = columns["first_token"] = columns["cost"] + 1
-        found = Mean()(Table.from_columns(columns.get, ["acc", "f1"], False))[0] + taken(columns.get)
+
+        def trial(i):
+            prediction = Prediction("a", latency=i % 7 + 1, first_token=0.5, cost=i % 7 / 7)
+            return Trial(Instance(str(i), "q"), i, 0, "q", prediction, Score({"acc": i % 2, "f1": i / 20_000}, "right"))
+
+        taken = Taken()
+        found = Mean()(Table.of(taken.passing(map(trial, range(20_000)))))[0] + taken.estimates()
         print(len(found), "scipy" in sys.modules)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

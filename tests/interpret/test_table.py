@@ -59,7 +59,8 @@ def test_a_frame_gives_the_same_as_its_trials_in_order_of_id() -> None:
     trials = some_trials()
     in_order = [*trials[2:4], *trials[:2], *trials[4:]]
     one, two = Table.of(in_order), Table.from_frame(frame_of(trials), ["acc", "f1"])
-    assert (one.ids, one.strata, one.clusters) == (list(two.ids), list(two.strata), list(two.clusters))
+    for mine, others in zip((one.ids, one.strata, one.clusters), (two.ids, two.strata, two.clusters), strict=True):
+        assert list(mine) == list(others)
     assert one.failed.tolist() == two.failed.tolist() == [False, True, False, False, True, True]
     assert one.epochs.tolist() == two.epochs.tolist()
     for name in ("acc", "f1"):

@@ -110,10 +110,11 @@ def save_run(
         saved.outcomes[trial.score.outcome] = saved.outcomes.get(trial.score.outcome, 0) + 1
     journal.close()
     if status in ("finished", "incomplete"):
-        _, names = columns.compact(saved.path)
+        held = columns.contents(saved.path)
+        columns.compact(saved.path, held)
         journal.path.unlink()
-        if names:
-            table = Table.from_frame(saved.trials, names)
+        if held.names:
+            table = Table.from_frame(saved.trials, held.names)
             saved.estimates, saved.groups = (interpret or Mean())(table)
     store.save(saved)
     return saved

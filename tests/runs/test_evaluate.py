@@ -29,7 +29,7 @@ from howgood.outputs.base import Outputs
 from howgood.outputs.choice import ChoiceAccuracy
 from howgood.outputs.match import Match
 from howgood.runs import columns, store
-from howgood.runs.evaluate import carry_on, evaluate, resume
+from howgood.runs.evaluate import carry_on, evaluate, resume, scores
 from howgood.runs.plan import Options, make_plan
 from howgood.runs.progress import STOPPED, Progress
 
@@ -122,6 +122,20 @@ def test_epochs_ask_again_and_count_once() -> None:
     assert run.trials["epoch"].to_list() == [0, 1, 2, 3] * 3
     assert run.estimate.n == 3
     assert run.estimate.value == pytest.approx(1 / 3)
+
+
+def test_estimates_are_the_same_from_the_table() -> None:
+    """They are made before there is one, from the journal."""
+    items = [
+        Instance(f"q{i * 7 % 40}", "q", targets=("yes",), stratum=["b", None, "a"][i % 3], cluster=f"c{i // 2}")
+        for i in range(40)
+    ]
+    answers: dict[str, str | Prediction | Exception] = {f"q{i}": ["yes", "no"][i % 4 == 1] for i in range(40)}
+    run = hg.run(asking(items), Scripted(answers | {"q7": RequestError("503")}), epochs=2)
+    estimates, groups = Mean()(scores(run))
+    assert (run.estimates[0], run.groups) == (estimates[0], groups)
+    assert (run.estimate.n, run.estimate.clusters, run.estimate.missing) == (39, 20, 2)
+    assert [group.group for group in groups] == ["a", "b"]
 
 
 def test_a_sample_is_nested_and_the_same_whatever_the_workers() -> None:

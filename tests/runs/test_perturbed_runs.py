@@ -10,6 +10,7 @@ import pytest
 import howgood as hg
 from howgood.core.errors import HowgoodError, Unsupported
 from howgood.core.types import Generate, Loglikelihood, Prediction, Usage
+from howgood.interpret.estimate import Mean
 from howgood.models.base import Capabilities
 from howgood.runs import evaluate
 
@@ -60,6 +61,13 @@ def test_the_headline_is_that_of_the_questions_as_they_are(questions: str) -> No
     assert case.adjusted is not None
     assert case.adjusted < 0.001
     assert list(run.rules.sample["perturb"]) == ["seed", "version", "case", "whitespace"]
+
+
+def test_the_headline_is_the_same_from_the_table(questions: str) -> None:
+    run = ask(questions, perturb=["case", "whitespace,n=2"], epochs=2)
+    estimates, groups = Mean()(evaluate.scores(run, variants=False))
+    assert run.estimates[: len(estimates)] == estimates
+    assert run.groups == groups
 
 
 def test_trials_tell_their_variant(questions: str) -> None:

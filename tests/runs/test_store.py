@@ -28,7 +28,7 @@ def finished(folder: Path, n: int, model: Model | None = None) -> SavedRun:
 
 
 def test_a_page_is_those_rows_of_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "BATCH", 2)  # row groups of 20
+    monkeypatch.setattr(columns, "GROUP", 20)
     run = finished(tmp_path, 55)
     groups = "select row_group_id, min(file_offset) from parquet_metadata(?) group by 1 order by 1"
     table = run.path / "trials.parquet"

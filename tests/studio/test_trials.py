@@ -51,8 +51,8 @@ def make(folder: Path, trials: list[Trial], status: str = "finished") -> SavedRu
         journal.write(one)
     journal.close()
     if status == "finished":
-        for path in columns.compact(run.path)[0]:
-            path.unlink()
+        columns.compact(run.path, columns.contents(run.path))
+        journal.path.unlink()
     run.status = status  # type: ignore[assignment]
     store.save(run)
     return run

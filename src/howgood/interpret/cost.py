@@ -3,64 +3,90 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from howgood.core.types import Estimate
+from howgood.core.types import Estimate, Trial
 from howgood.interpret import statistics
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from howgood.interpret.statistics import Floats
 
 
-def taken(column: Callable[[str], pl.Series], unit: statistics.Unit = "instance") -> list[Estimate]:
-    """What a trial took: the mean `cost` (US dollars; only where every trial's is known), and the median `latency`, its
-    95th percentile `latency_p95`, and the median time to the `first_token` (seconds). The trials' columns of these
-    names, `epoch`, `id` and `cluster` are asked for where they are needed, so that few of them are held at a time.
+class Taken:
+    """What trials took, gathered as they pass by in the order of the benchmark: the mean `cost` (US dollars; only where
+    every trial's is known), the median `latency`, its 95th percentile `latency_p95`, and the median time to the
+    `first_token` (seconds).
 
     Where each cluster counts once (a task of several questions), the cost is that of all that was asked of a cluster,
     once. Trials without an answer (no latency) are left out. The mean's error is clustered by instance where there are
     epochs. Medians and percentiles take the distribution-free interval between two order statistics (Hahn and Meeker,
     Statistical Intervals, section 5.2), which has no standard error.
     """
-    answered = column("latency") > 0
 
-    def of(name: str) -> pl.Series:
-        return column(name).filter(answered)
+    def __init__(self, unit: statistics.Unit = "instance") -> None:
+        self._unit: statistics.Unit = unit
+        self._latencies, self._first, self._costs = array("d"), array("d"), array("d")
+        self._asked = array("i")  # by number, the instance or cluster that a cost is of
+        self._index = -1
+        self._clusters: dict[str, int] = {}
+        self._of_epoch: dict[tuple[str, int], int] = {}  # where the cost of a cluster is
+        self._epochs: set[int] = set()
+        self._unknown = False
 
-    found = []
-    if answered.any() and not of("cost").has_nulls():
-        found.append(_mean_cost(of, unit))
-    latencies = of("latency").sort().to_numpy()
-    if len(latencies):
-        found += [_quantile("latency", latencies, 0.5), _quantile("latency_p95", latencies, 0.95)]
-    del latencies
-    first = of("first_token").drop_nulls().sort().to_numpy()
-    if len(first):
-        found.append(_quantile("first_token", first, 0.5))
-    return found
+    def passing(self, trials: Iterable[Trial]) -> Iterator[Trial]:
+        """The same trials, each gathered."""
+        for trial in trials:
+            self.add(trial)
+            yield trial
 
+    def add(self, trial: Trial) -> None:
+        prediction = trial.prediction
+        if not prediction.latency > 0:
+            return
+        self._epochs.add(trial.epoch)
+        self._latencies.append(prediction.latency)
+        if prediction.first_token is not None:
+            self._first.append(prediction.first_token)
+        if prediction.cost is None:
+            self._unknown = True
+        elif self._unit == "cluster":
+            self._pay_together(trial, prediction.cost)
+        else:
+            self._asked.append((self._asked[-1] if self._asked else -1) + (trial.index != self._index))
+            self._costs.append(prediction.cost)
+            self._index = trial.index
 
-def _mean_cost(column: Callable[[str], pl.Series], unit: statistics.Unit) -> Estimate:
-    """The mean of costs, clustered by what was asked where it was asked again."""
-    import polars as pl
+    def _pay_together(self, trial: Trial, cost: float) -> None:
+        name = trial.instance.cluster or trial.instance.id
+        place = self._of_epoch.setdefault((name, trial.epoch), len(self._costs))
+        if place == len(self._costs):
+            self._costs.append(0.0)
+            self._asked.append(self._clusters.setdefault(name, len(self._clusters)))
+        self._costs[place] += cost
 
-    if unit == "cluster":
-        frame = pl.DataFrame([column(name) for name in ("id", "cluster", "epoch", "cost")])
-        frame = frame.with_columns(pl.coalesce("cluster", "id").alias("id"))
-        column = frame.group_by("id", "epoch", maintain_order=True).agg(pl.col("cost").sum()).get_column
-    epochs, groups = column("epoch"), None
-    if epochs.max() != epochs.min():
-        groups = column("id").rank("dense").to_numpy().astype(int) - 1
-    spread = statistics.mean_se(column("cost").to_numpy(), clusters=groups)
-    low, high = statistics.t_interval(spread)
-    mean = "mean of each cluster" if unit == "cluster" else "mean"
-    words = f"{mean}, t" if groups is None else f"{mean}, clustered, t"
-    return Estimate("cost", spread.value, spread.se, max(low, 0.0), high, spread.n, words, higher_is_better=False)
+    def estimates(self) -> list[Estimate]:
+        import numpy as np
+
+        latencies, first = np.sort(self._latencies), np.sort(self._first)
+        found = [self._mean_cost()] if len(latencies) and not self._unknown else []
+        if len(latencies):
+            found += [_quantile("latency", latencies, 0.5), _quantile("latency_p95", latencies, 0.95)]
+        if len(first):
+            found.append(_quantile("first_token", first, 0.5))
+        return found
+
+    def _mean_cost(self) -> Estimate:
+        """The mean of costs, clustered by what was asked where it was asked again."""
+        again = len(self._epochs) > 1
+        spread = statistics.mean_se(self._costs, clusters=self._asked if again else None)
+        low, high = statistics.t_interval(spread)
+        mean = "mean of each cluster" if self._unit == "cluster" else "mean"
+        words = f"{mean}, clustered, t" if again else f"{mean}, t"
+        return Estimate("cost", spread.value, spread.se, max(low, 0.0), high, spread.n, words, higher_is_better=False)
 
 
 def _quantile(name: str, ordered: Floats, share: float, level: float = 0.95) -> Estimate:

@@ -29,16 +29,24 @@ class Labels(Sequence[str | None]):
     """A name of a stratum or cluster for each row, or None, kept as `codes` (4 bytes a row; none where all are None)
     and the `names` in order, None last."""
 
-    def __init__(self, labels: Sequence[str | None] | pl.Series) -> None:
+    def __init__(self, codes: NDArray[np.int32], met: Sequence[str | None]) -> None:
+        """`codes` are places in `met`, in any order."""
+        import numpy as np
+
+        order = sorted(range(len(met)), key=lambda place: (met[place] is None, met[place] or ""))
+        self.names = [met[place] for place in order]
+        self.named = self.names not in ([], [None])
+        rank = np.empty(len(met), np.int32)
+        rank[order] = np.arange(len(met))
+        self.codes = rank[codes] if self.named else np.zeros(len(codes), np.int32)  # which take nothing until read
+
+    @classmethod
+    def of(cls, labels: Iterable[str | None]) -> Labels:
         import numpy as np
 
         met: dict[str | None, int] = {}
-        codes = np.fromiter((met.setdefault(label, len(met)) for label in labels), np.int32, len(labels))
-        self.names: list[str | None] = sorted(met, key=lambda name: (name is None, name or ""))
-        self.named = self.names not in ([], [None])
-        place = np.empty(len(met), np.int32)
-        place[[met[name] for name in self.names]] = np.arange(len(met))
-        self.codes = place[codes] if self.named else np.zeros(len(labels), np.int32)  # which take nothing until read
+        codes = np.fromiter((met.setdefault(label, len(met)) for label in labels), np.int32)
+        return cls(codes, list(met))
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -131,31 +139,48 @@ class Table:
 
     @classmethod
     def of(cls, trials: Iterable[Trial], random_sample: bool = False, sizes: dict[str, int] | None = None) -> Table:
-        """From trials in any order. Every trial that did not fail must have the same score names."""
+        """From trials in any order, of which one is held at a time. The rows are put in order of id, as in
+        `from_columns`. Every trial that did not fail must have the same score names."""
         import numpy as np
 
-        ids, strata, clusters = list[str](), list[str | None](), list[str | None]()
-        epochs, failed = array("q"), array("b")
+        strata, clusters, epochs, failed = array("i"), array("i"), array("i"), array("b")
+        of_strata, of_clusters = dict[str | None, int](), dict[str | None, int]()
         scores: dict[str, array[float]] = {}
         parts: list[Parts] = []
-        for trial in trials:
+
+        def gathered(trial: Trial) -> str:
             values = trial.score.values
             lost = trial.score.outcome in NOT_JUDGED
             if not lost and not scores:
-                scores = {name: array("d", [float("nan")]) * len(ids) for name in values}
+                scores.update({name: array("d", [float("nan")]) * len(failed) for name in values})
             if not lost and values.keys() != scores.keys():
                 raise DataError(f"instance {trial.instance.id} has the scores {_list(values)}, others {_list(scores)}")
-            ids.append(trial.instance.id)
-            strata.append(trial.instance.stratum)
-            clusters.append(trial.instance.cluster)
+            if trial.score.parts and not parts:
+                parts.extend([()] * len(failed))
+            if parts or trial.score.parts:
+                parts.append(trial.score.parts)
+            strata.append(of_strata.setdefault(trial.instance.stratum, len(of_strata)))
+            clusters.append(of_clusters.setdefault(trial.instance.cluster, len(of_clusters)))
             epochs.append(trial.epoch)
             failed.append(lost)
-            parts.append(trial.score.parts)
             for name, column in scores.items():
                 column.append(float("nan") if lost else values[name])
-        columns = {name: np.array(column, np.float64) for name, column in scores.items()}
-        lost_ones, held = np.array(failed, np.bool_), parts if any(parts) else ()
-        return cls(ids, np.array(epochs), strata, clusters, lost_ones, columns, random_sample, sizes, held)
+            return trial.instance.id
+
+        ids: Strings = np.fromiter(map(gathered, trials), np.dtypes.StringDType())
+        order = np.argsort(ids, kind="stable")
+        ids = ids[order]
+        return cls(
+            ids,
+            np.frombuffer(epochs, np.intc)[order].astype(np.int64),
+            Labels(np.frombuffer(strata, np.intc)[order], list(of_strata)),
+            Labels(np.frombuffer(clusters, np.intc)[order], list(of_clusters)),
+            np.frombuffer(failed, np.bool_)[order],
+            {name: np.frombuffer(column)[order] for name, column in scores.items()},
+            random_sample,
+            sizes,
+            [parts[row] for row in order] if parts else (),
+        )
 
     @classmethod
     def from_frame(
@@ -264,7 +289,7 @@ def _packed(ids: Sequence[str] | pl.Series) -> Strings:
 
 
 def _labels(names: Sequence[str | None] | pl.Series) -> Labels:
-    return names if isinstance(names, Labels) else Labels(names)
+    return names if isinstance(names, Labels) else Labels.of(names)
 
 
 def _read_parts(written: pl.Series) -> Sequence[Parts]:

@@ -19,14 +19,12 @@ from howgood.models.base import text_of
 from howgood.runs import journal
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
-    from numpy.typing import NDArray
 
     from howgood.interpret.statistics import Ints
 
-BATCH = 1_000
-"""Trials held at once."""
+BATCH, GROUP = 250, 10_000
+"""Trials that are turned into columns at once, and those that the table keeps together."""
 BATCH_TEXT = 16_000_000
 """Characters of text held at once."""
 
@@ -181,14 +179,11 @@ def key_of(index: int, epoch: int) -> Key:
 
 
 class Contents(Struct):
-    """What a run's journals (`files`, oldest first) hold: the `keys` of its trials in the order of the benchmark, the
-    `places` of the lines that count, and which trials `failed`, one row a trial; and the score names, the headline
-    first."""
+    """What a run's journals (`files`, oldest first) hold: the `places` of the lines that count, one a trial, in the
+    order of the benchmark, and the score names, the headline first."""
 
     files: list[Path]
-    keys: Ints
     places: Ints
-    failed: NDArray[np.bool_]
     names: list[str]
 
 
@@ -215,7 +210,8 @@ def contents(folder: Path) -> Contents:
     fresh = np.diff(key[order], prepend=-1) != 0
     if not fresh.all():  # of each trial's lines the first that did not fail counts, or the last of those that did
         order = np.lexsort((np.where(lost, -place, place), lost, key))[fresh]
-    return Contents(files, key[order], place[order], lost[order].astype(np.bool_), names)
+    narrow = np.min_scalar_type(place.max(initial=0))  # 4 bytes a trial, of one journal of less than 4 GB
+    return Contents(files, place[order].astype(narrow), names)
 
 
 def trials(held: Contents) -> Iterator[Trial]:
@@ -223,9 +219,10 @@ def trials(held: Contents) -> Iterator[Trial]:
     decode = msgspec.json.Decoder(Trial).decode
     files = [path.open("rb") for path in held.files]
     try:
-        for number, offset in zip(*_apart(held.places), strict=True):
-            files[number].seek(offset)
-            yield decode(files[number].readline())
+        for place in map(int, held.places):
+            file = files[place >> 48]
+            file.seek(place & (1 << 48) - 1)
+            yield decode(file.readline())
     finally:
         for file in files:
             file.close()
@@ -249,11 +246,6 @@ def written(held: Contents) -> Iterator[tuple[Trial, bool]]:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
             yield trial, counts
-
-
-def _apart(places: Ints) -> tuple[Iterator[int], Iterator[int]]:
-    """The numbers of the files and the offsets in them."""
-    return map(int, places >> 48), map(int, places & (1 << 48) - 1)
 
 
 def frames(held: Contents) -> Iterator[pl.DataFrame]:
@@ -282,14 +274,13 @@ def frame(folder: Path) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=schema(held.names)), *frames(held)])
 
 
-def compact(folder: Path) -> tuple[list[Path], list[str]]:
-    """Turn a run's journals into trials.parquet, holding one batch in memory at a time, and return their paths and the
-    score names. They stay; the caller removes them when nothing is left to do."""
+def compact(folder: Path, held: Contents) -> None:
+    """Turn a run's journals into trials.parquet, holding one batch in memory at a time. The journals stay; the caller
+    removes them when nothing is left to do."""
     import polars as pl
 
-    held = contents(folder)
-    _give_back()
     part = folder / "trials.parquet.part"
+    give_back()
     try:
         write(held, part)
         os.replace(part, folder / "trials.parquet")
@@ -299,13 +290,9 @@ def compact(folder: Path) -> tuple[list[Path], list[str]]:
             f"cannot write {folder / 'trials.parquet'}: {error}. The journal is kept; free some space and "
             f"`howgood resume {folder.name}`"
         ) from error
-    files, names = held.files, held.names
-    del held
-    _give_back()
-    return files, names
 
 
-def _give_back() -> None:
+def give_back() -> None:
     """Give the system back what was freed, which the C library keeps (on Linux glibc; others have no such function): 15
     MB after 200,000 trials."""
     with contextlib.suppress(AttributeError, OSError, TypeError):
@@ -323,6 +310,6 @@ def write(held: Contents, path: Path) -> None:
 
     lazy = register_io_source(source, schema=schema(held.names))
     # A row group is held whole, so its rows are few where they are long.
-    line = sum(path.stat().st_size for path in held.files) // max(1, len(held.keys))
-    rows = max(1, min(10 * BATCH, 4 * BATCH_TEXT // max(1, line)))
+    line = sum(path.stat().st_size for path in held.files) // max(1, len(held.places))
+    rows = max(1, min(GROUP, 4 * BATCH_TEXT // max(1, line)))
     lazy.sink_parquet(path, compression="zstd", row_group_size=rows, maintain_order=True)

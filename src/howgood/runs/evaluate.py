@@ -9,7 +9,7 @@ import platform
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from howgood.core.errors import DataError, HowgoodError, Unsupported
-from howgood.core.types import Estimate, Run, System
+from howgood.core.types import Estimate, Run, System, Trial
+from howgood.inputs.perturb.variants import original
 from howgood.interpret import irt, items, robustness
-from howgood.interpret.cost import taken
+from howgood.interpret.cost import Taken
 from howgood.interpret.items import ItemFile
+from howgood.interpret.table import Table
 from howgood.interpret.utility import rules_score
 from howgood.models import prices
 from howgood.models.base import Model
@@ -39,7 +41,6 @@ from howgood.runs.store import SavedRun
 if TYPE_CHECKING:
     from howgood.interpret.base import Interpretation
     from howgood.interpret.robustness import Robustness
-    from howgood.interpret.table import Table
     from howgood.interpret.variance import Split
 
 Notice = Callable[[Progress], None]
@@ -182,10 +183,11 @@ def _blame(run: SavedRun, error: BaseException) -> None:
 
 def _so_far(plan: Plan, held: columns.Contents) -> tuple[Progress, set[Key]]:
     """How far a run's journals have come, and which trials need not be run again."""
-    done: set[Key] = set(held.keys[~held.failed].tolist())
+    done: set[Key] = set()
     progress = Progress(plan.total)
     for trial, counts in columns.written(held):
-        if counts and key_of(trial.index, trial.epoch) in done:
+        if counts and trial.score.outcome != "failed":
+            done.add(key_of(trial.index, trial.epoch))
             progress.add(trial)
         else:
             progress.pay(trial)
@@ -194,32 +196,49 @@ def _so_far(plan: Plan, held: columns.Contents) -> tuple[Progress, set[Key]]:
 
 
 def finish(run: SavedRun, interpret: Interpretation, options: Options) -> None:
-    """Turn the journal into columns, make the estimates, and write run.json; only then let the journal go."""
-    journals, names = columns.compact(run.path)
+    """Make the estimates of what the journals hold, turn them into columns, and write run.json; only then let the
+    journals go."""
+    held = columns.contents(run.path)
+    columns.give_back()
     run.finished = now()
-    unit = run.rules.interpret.get("unit", "instance")
-    run.took = taken(lambda name: run.read([name])[name], unit)
-    if names:
-        run.estimates, run.groups = interpret(scores(run, names, variants=False))
-        if options.items:
-            run.estimates += measured(run, items.read(options.items))[1:]
-        if options.epochs > 1:
-            run.estimates += repeated(run, [options.epochs])
-        if is_perturbed(run):
-            name, table = rules_score(run.rules) or names[0], scores(run, names)
-            up = run.estimates[0].higher_is_better
-            run.estimates += robustness.estimates(table, name, run.rules.interpret, up)
+    took = Taken(run.rules.interpret.get("unit", "instance"))
+    trials = took.passing(columns.trials(held))
+    table = Table.of(_originals(trials) if is_perturbed(run) else trials, **_drawn(run))
+    run.took = took.estimates()
+    if held.names:
+        run.estimates, run.groups = interpret(table)
+    del table, took, trials  # before what else takes memory
+    columns.compact(run.path, held)
+    if held.names:
+        _add_estimates(run, held.names, options)
     store.save(run)
     if run.status == "finished":
-        for path in journals:
+        for path in held.files:
             path.unlink()
+
+
+def _originals(trials: Iterable[Trial]) -> Iterator[Trial]:
+    """The trials of the instances as the benchmark has them."""
+    for trial in trials:
+        if trial.instance.variant is None:
+            yield msgspec.structs.replace(trial, instance=original(trial.instance))
+
+
+def _add_estimates(run: SavedRun, names: list[str], options: Options) -> None:
+    """The estimates that only some runs have."""
+    if options.items:
+        run.estimates += measured(run, items.read(options.items))[1:]
+    if options.epochs > 1:
+        run.estimates += repeated(run, [options.epochs])
+    if is_perturbed(run):
+        name, table = rules_score(run.rules) or names[0], scores(run, names)
+        up = run.estimates[0].higher_is_better
+        run.estimates += robustness.estimates(table, name, run.rules.interpret, up)
 
 
 def scores(run: SavedRun, names: list[str] | None = None, variants: bool = True) -> Table:
     """A run's scores as the table that interpretations read: those of the instances as the benchmark has them and, if
     it was asked with perturbations and `variants` are wanted, what those did (see `robustness.folded`)."""
-    from howgood.interpret.table import Table
-
     names = names or columns.score_names(run.columns)
     if variants and is_perturbed(run):
         score = rules_score(run.rules) or names[0]

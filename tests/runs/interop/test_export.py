@@ -241,7 +241,7 @@ def test_without_a_table_the_journals_are_read_once(tmp_path: Path, monkeypatch:
         reads.append(folder)
         return frame(folder)
 
-    monkeypatch.setattr(rows, "BATCH", 2)
+    monkeypatch.setattr(rows, "SLICE", 2)
     monkeypatch.setattr(columns, "frame", counted)
     assert list(rows.rows(run)) == whole
     assert len(reads) == 1

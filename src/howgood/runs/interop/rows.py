@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from howgood.core.types import Message, Prompt
-from howgood.runs.columns import AFTER_SCORES, BATCH, BEFORE_SCORES
+from howgood.runs.columns import AFTER_SCORES, BEFORE_SCORES
 from howgood.runs.store import SavedRun
 
 if TYPE_CHECKING:
     import polars as pl
 
+SLICE = 1_000
+"""Trials read at once."""
+
 
 def slices(run: SavedRun) -> Iterator[pl.DataFrame]:
-    """The trials of a run as frames of at most `BATCH` rows; one without a table is read whole from its journals."""
+    """The trials of a run as frames of at most `SLICE` rows; one without a table is read whole from its journals."""
     if not run.table:
-        yield from run.read().iter_slices(BATCH)
+        yield from run.read().iter_slices(SLICE)
         return
     start = 0
-    while len(frame := run.page(start, BATCH)):
+    while len(frame := run.page(start, SLICE)):
         yield frame
         start += len(frame)
 

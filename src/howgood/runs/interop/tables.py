@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from howgood.runs.columns import BATCH, schema, score_names
+from howgood.runs.columns import GROUP, schema, score_names
 from howgood.runs.interop.rows import slices
 from howgood.runs.store import SavedRun
 
@@ -48,7 +48,7 @@ def write_parquet(runs: Sequence[SavedRun], path: Path) -> None:
         yield from frames(runs)
 
     lazy = register_io_source(source, schema=_schema(runs))
-    lazy.sink_parquet(path, compression="zstd", row_group_size=10 * BATCH, maintain_order=True)
+    lazy.sink_parquet(path, compression="zstd", row_group_size=GROUP, maintain_order=True)
 
 
 def frames(runs: Sequence[SavedRun]) -> Iterator[pl.DataFrame]:

@@ -44,10 +44,11 @@ def make(folder: Path, n: int) -> None:
         instance = Instance(f"q{i}", question, targets=(str(2 * i + 1),), stratum=f"subject {i % 57}")
         journal.write(Trial(instance, i, 0, (Message("user", question),), prediction, score))
     journal.close()
-    paths, _ = columns.compact(run.path)
+    held = columns.contents(run.path)
+    columns.compact(run.path, held)
     run.status = "finished"
     store.save(run)
-    for path in paths:
+    for path in held.files:
         path.unlink()
 
 

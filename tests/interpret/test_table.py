@@ -134,6 +134,16 @@ def test_a_trial_given_twice_is_refused() -> None:
 def test_nothing_scored_is_an_error() -> None:
     with pytest.raises(DataError, match="none of 2 trials has a score"):
         _ = Table.of([trial("a"), trial("b")]).instances
+    with pytest.raises(DataError, match="none of 2 trials has a score"):
+        Table.of([trial("a"), trial("b")], names=["acc"]).score("acc")
+
+
+def test_scores_stand_in_the_order_that_is_given() -> None:
+    trials = [trial("b", f1=0.25, acc=0), trial("c"), trial("a", acc=1, f1=0.5)]
+    table = Table.of(trials, names=["acc", "f1"])
+    assert {name: table.score(name).tolist() for name in table.scores} == {"acc": [1, 0], "f1": [0.5, 0.25]}
+    assert list(table.scores) == ["acc", "f1"]
+    assert list(Table.of(trials).scores) == ["f1", "acc"]
 
 
 @pytest.mark.slow

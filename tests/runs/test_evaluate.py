@@ -138,6 +138,31 @@ def test_estimates_are_the_same_from_the_table() -> None:
     assert [group.group for group in groups] == ["a", "b"]
 
 
+@dataclass(frozen=True)
+class EitherWay(Outputs):
+    """Gives two scores, in one order or the other."""
+
+    def __call__(self, instance: Instance, prediction: Prediction) -> Score:
+        values = {"even": 1.0, "odd": 0.0}
+        return Score(values if int(instance.id) % 2 == 0 else dict(reversed(values.items())), "right")
+
+    def describe(self) -> dict[str, object]:
+        return {"kind": "either-way"}
+
+
+def test_the_estimates_stand_in_the_order_of_the_columns() -> None:
+    """Which is that of the trial that was finished first."""
+
+    class Late(Scripted):
+        async def generate(self, request: Generate) -> Prediction:
+            await asyncio.sleep(0.02 if TRIAL.get()[0] == "0" else 0)
+            return await super().generate(request)
+
+    run = hg.run(hg.Benchmark(Inputs.of(questions(6)), Generation(), EitherWay(), Mean()), Late({}))
+    assert columns.score_names(run.columns) == [estimate.name for estimate in run.estimates] == ["odd", "even"]
+    assert [estimate.value for estimate in run.estimates] == [0, 1]
+
+
 def test_a_sample_is_nested_and_the_same_whatever_the_workers() -> None:
     ids = [
         set(hg.run(asking(questions(50)), Scripted({}), limit=limit).trials["id"].to_list()) for limit in (10, 10, 20)

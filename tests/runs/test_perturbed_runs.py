@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 import howgood as hg
+from howgood.calls.generation import Generation
 from howgood.core.errors import HowgoodError, Unsupported
-from howgood.core.types import Generate, Loglikelihood, Prediction, Usage
+from howgood.core.types import Generate, Instance, Loglikelihood, Prediction, Usage
+from howgood.inputs.base import Inputs
 from howgood.interpret.estimate import Mean
 from howgood.models.base import Capabilities
+from howgood.outputs.match import Match
 from howgood.runs import evaluate
 
 
@@ -68,6 +71,15 @@ def test_the_headline_is_the_same_from_the_table(questions: str) -> None:
     estimates, groups = Mean()(evaluate.scores(run, variants=False))
     assert run.estimates[: len(estimates)] == estimates
     assert run.groups == groups
+
+
+def test_variants_of_the_users_own_making_are_not_in_the_headline() -> None:
+    asked = Instance("a", "Is it", targets=("yes",))
+    made = Instance("a~mine.1", "is it", targets=("yes",), variant="mine.1")
+    benchmark = hg.Benchmark(Inputs.of([asked, made]), Generation(), Match("normalized"), Mean())
+    run = hg.run(benchmark, CaseBlind())
+    assert (run.estimate.value, run.estimate.n, len(run.trials)) == (1, 1, 2)
+    assert Mean()(evaluate.scores(run)) == (run.estimates, run.groups)
 
 
 def test_trials_tell_their_variant(questions: str) -> None:

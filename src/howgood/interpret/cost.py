@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 
 class Taken:
-    """What trials took, gathered as they pass by in the order of the benchmark: the mean `cost` (US dollars; only where
-    every trial's is known), the median `latency`, its 95th percentile `latency_p95`, and the median time to the
-    `first_token` (seconds).
+    """What trials took, gathered as they pass by: the mean `cost` (US dollars; only where every trial's is known), the
+    median `latency`, its 95th percentile `latency_p95`, and the median time to the `first_token` (seconds).
 
     Where each cluster counts once (a task of several questions), the cost is that of all that was asked of a cluster,
     once. Trials without an answer (no latency) are left out. The mean's error is clustered by instance where there are
@@ -30,8 +29,7 @@ class Taken:
     def __init__(self, unit: statistics.Unit = "instance") -> None:
         self._unit: statistics.Unit = unit
         self._latencies, self._first, self._costs = array("d"), array("d"), array("d")
-        self._asked = array("i")  # by number, the instance or cluster that a cost is of
-        self._index = -1
+        self._asked = array("q")  # by number, the instance or cluster that a cost is of
         self._clusters: dict[str, int] = {}
         self._of_epoch: dict[tuple[str, int], int] = {}  # where the cost of a cluster is
         self._epochs: set[int] = set()
@@ -56,12 +54,11 @@ class Taken:
         elif self._unit == "cluster":
             self._pay_together(trial, prediction.cost)
         else:
-            self._asked.append((self._asked[-1] if self._asked else -1) + (trial.index != self._index))
+            self._asked.append(trial.index)
             self._costs.append(prediction.cost)
-            self._index = trial.index
 
     def _pay_together(self, trial: Trial, cost: float) -> None:
-        name = trial.instance.cluster or trial.instance.id
+        name = trial.instance.id if trial.instance.cluster is None else trial.instance.cluster
         place = self._of_epoch.setdefault((name, trial.epoch), len(self._costs))
         if place == len(self._costs):
             self._costs.append(0.0)

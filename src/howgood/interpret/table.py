@@ -41,11 +41,11 @@ class Labels(Sequence[str | None]):
         self.codes = rank[codes] if self.named else np.zeros(len(codes), np.int32)  # which take nothing until read
 
     @classmethod
-    def of(cls, labels: Iterable[str | None]) -> Labels:
+    def of(cls, labels: Sequence[str | None] | pl.Series) -> Labels:
         import numpy as np
 
         met: dict[str | None, int] = {}
-        codes = np.fromiter((met.setdefault(label, len(met)) for label in labels), np.int32)
+        codes = np.fromiter((met.setdefault(label, len(met)) for label in labels), np.int32, len(labels))
         return cls(codes, list(met))
 
     def __len__(self) -> int:
@@ -138,14 +138,21 @@ class Table:
                 )
 
     @classmethod
-    def of(cls, trials: Iterable[Trial], random_sample: bool = False, sizes: dict[str, int] | None = None) -> Table:
+    def of(
+        cls,
+        trials: Iterable[Trial],
+        random_sample: bool = False,
+        sizes: dict[str, int] | None = None,
+        names: Iterable[str] = (),
+    ) -> Table:
         """From trials in any order, of which one is held at a time. The rows are put in order of id, as in
-        `from_columns`. Every trial that did not fail must have the same score names."""
+        `from_columns`. Every trial that did not fail must have the same score names, in any order; the scores are in
+        that of `names` (none: of the first trial that did not fail)."""
         import numpy as np
 
         strata, clusters, epochs, failed = array("i"), array("i"), array("i"), array("b")
         of_strata, of_clusters = dict[str | None, int](), dict[str | None, int]()
-        scores: dict[str, array[float]] = {}
+        scores: dict[str, array[float]] = {name: array("d") for name in names}
         parts: list[Parts] = []
 
         def gathered(trial: Trial) -> str:

@@ -109,7 +109,7 @@ async def resume(
 async def carry_on(
     plan: Plan, model: Model, run: SavedRun, notice: Notice | None, confirm: Confirm | None = None
 ) -> SavedRun:
-    """Run what is missing, then finish: columns, estimates, run.json. One process at a time works on a run."""
+    """Run what is missing, then finish: estimates, columns, run.json. One process at a time works on a run."""
     with store.locked(run), rarely_collecting():
         # What another process did since the record was read counts: it may even have finished.
         current = store.load(run.path)
@@ -203,7 +203,7 @@ def finish(run: SavedRun, interpret: Interpretation, options: Options) -> None:
     run.finished = now()
     took = Taken(run.rules.interpret.get("unit", "instance"))
     trials = took.passing(columns.trials(held))
-    table = Table.of(_originals(trials) if is_perturbed(run) else trials, **_drawn(run))
+    table = Table.of(_originals(run, trials), names=held.names, **_drawn(run))
     run.took = took.estimates()
     if held.names:
         run.estimates, run.groups = interpret(table)
@@ -217,11 +217,12 @@ def finish(run: SavedRun, interpret: Interpretation, options: Options) -> None:
             path.unlink()
 
 
-def _originals(trials: Iterable[Trial]) -> Iterator[Trial]:
+def _originals(run: SavedRun, trials: Iterable[Trial]) -> Iterator[Trial]:
     """The trials of the instances as the benchmark has them."""
+    perturbed = is_perturbed(run)
     for trial in trials:
         if trial.instance.variant is None:
-            yield msgspec.structs.replace(trial, instance=original(trial.instance))
+            yield msgspec.structs.replace(trial, instance=original(trial.instance)) if perturbed else trial
 
 
 def _add_estimates(run: SavedRun, names: list[str], options: Options) -> None:

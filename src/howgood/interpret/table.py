@@ -116,7 +116,7 @@ class Table:
     """
 
     ids: Sequence[str]
-    epochs: Ints
+    epochs: NDArray[np.signedinteger[Any]]
     strata: Sequence[str | None]
     clusters: Sequence[str | None]
     failed: NDArray[np.bool_]
@@ -179,7 +179,7 @@ class Table:
         ids = ids[order]
         return cls(
             ids,
-            np.frombuffer(epochs, np.intc)[order].astype(np.int64),
+            np.frombuffer(epochs, np.intc)[order],
             Labels(np.frombuffer(strata, np.intc)[order], list(of_strata)),
             Labels(np.frombuffer(clusters, np.intc)[order], list(of_clusters)),
             np.frombuffer(failed, np.bool_)[order],

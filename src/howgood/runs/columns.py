@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from howgood.interpret.statistics import Ints
 
-BATCH, GROUP = 250, 10_000
+BATCH, GROUP = 500, 10_000
 """Trials that are turned into columns at once, and those that the table keeps together."""
 BATCH_TEXT = 16_000_000
 """Characters of text held at once."""

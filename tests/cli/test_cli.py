@@ -146,7 +146,9 @@ def test_a_report_and_a_resume(howgood: Shell, support: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("run", "hellaswga"), "there is no benchmark 'hellaswga'. Did you mean hellaswag"),
+        (("run", "hellaswga"), "there is no benchmark or suite 'hellaswga'. Did you mean hellaswag"),
+        (("run", "quickstrat"), "Did you mean quickstart or"),
+        (("trust", "smolm2"), "there is no model 'smolm2'. Did you mean smollm2"),
         (("run", "quickstart-questions", "-m", "smolm2"), "smollm2"),
         (("run", "quickstart-questions", "-m", "reference/random", "-P", "shot=3"), "no parameter 'shot'"),
         (("run", "quickstart-questions", "-m", "reference/random", "-P", "shots"), "-P takes KEY=VALUE"),

@@ -127,6 +127,10 @@ async def test_stats(answers: Responses) -> None:
     assert lines[4].startswith(f"{answers.path} (0.")
 
 
+def test_stats_of_nothing(answers: Responses) -> None:
+    assert howgood_cache("stats").splitlines()[0] == "no answers are kept"
+
+
 @pytest.mark.parametrize(
     ("arguments", "left"),
     [

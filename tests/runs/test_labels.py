@@ -131,6 +131,12 @@ class TestCommand:
         assert "would halve the interval" in " ".join(shown.output.split())
         assert CliRunner().invoke(app, ["calibrate", run.id, "--json"]).output.startswith("{")
 
+    def test_nothing_written(self) -> None:
+        run = hg.run("quickstart-endings", "reference/uniform", limit=2)
+        for command in (["label", run.id, "--by", "ann"], ["calibrate", run.id]):
+            with pytest.raises(HowgoodError, match="has no written answers, so there is nothing to label"):
+                CliRunner().invoke(app, command, catch_exceptions=False)
+
     def test_right_or_wrong(self, file: str) -> None:
         run = hg.run(file, Constant(text="\x1b[31mbaseline 3"), ask="{task}", answer="baseline", check="contains")
         typed = CliRunner().invoke(app, ["label", run.id, "--by", "ann", "-n", "2"], input="y\nn\n")

@@ -10,7 +10,7 @@ import pytest
 
 import howgood as hg
 from howgood.calls.generation import Generation
-from howgood.core.errors import RequestError
+from howgood.core.errors import HowgoodError, RequestError
 from howgood.core.types import Generate, Instance, Prediction
 from howgood.inputs.base import Inputs
 from howgood.interpret.estimate import Mean
@@ -74,3 +74,9 @@ def test_a_folder_may_be_called_like_a_pattern(tmp_path: Path, name: str) -> Non
     assert run.columns[0] == "id"
     assert run.page(1, 2)["id"].to_list() == ["1", "2"]
     assert run.find(["2"], ["id"])["id"].to_list() == ["2"]
+
+
+def test_a_file_is_no_folder_of_runs(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(HowgoodError, match=r"runs is no folder, so there can be no runs in it"):
+        hg.list_runs(tmp_path / "runs")

@@ -35,14 +35,15 @@ def stats() -> None:
     from howgood.models.pending import pending
 
     answers, screen = _answers(), console()
+    kept = answers.held()
     table = Table(box=None, header_style="bold")
     table.add_column("model", overflow="fold")
     for name in ("answers", "paid for them", "MB", "first", "last"):
         table.add_column(name, no_wrap=True)
-    for held in answers.held():
+    for held in kept:
         times = (_date(held.first), _date(held.last))
         table.add_row(visible(held.model), f"{held.answers:,}", money(held.cost), f"{held.size / 1e6:.1f}", *times)
-    screen.print(table)
+    screen.print(table if kept else "no answers are kept")
     for batch in pending(answers):
         since = duration(time.time() - batch.made)
         place = visible(batch.remote) if batch.remote else f"{batch.id}, which is being handed in"

@@ -193,14 +193,21 @@ def plans_of(names: list[str], model: Model, given: dict[str, Any], options: Opt
     """The plans of all benchmarks and of all parts of suites. A part of a suite that the model cannot do, or whose data
     cannot be had, is told and left out; a benchmark asked for by name is an error."""
     from howgood.benchmarks.suites import SUITES
-    from howgood.core.errors import DataError, Unsupported
+    from howgood.core.errors import DataError, UnknownName, Unsupported
+    from howgood.core.registry import catalogue
     from howgood.core.text import visible
     from howgood.runs.plan import make_plan
 
     plans = []
     for name in names:
         if name not in SUITES:
-            plans.append(make_plan(name, model, given, options))
+            try:
+                plans.append(make_plan(name, model, given, options))
+            except UnknownName as error:
+                if error.name != name:  # a parameter's, or another part's
+                    raise
+                known = [*SUITES, *(listed.name for listed in catalogue())]
+                raise UnknownName("benchmark or suite", name, known, "`howgood list` shows all.") from None
             continue
         made = []
         for place, part in enumerate(SUITES[name].parts, 1):

@@ -9,7 +9,7 @@ import typer
 from howgood.cli.options import console
 
 if TYPE_CHECKING:
-    from howgood.validity.trust import Check
+    from howgood.validity.trust import Check, Report
 
 
 def trust(
@@ -22,9 +22,11 @@ def trust(
     import msgspec
 
     from howgood.api import wait
+    from howgood.models.registry import load_model
     from howgood.report.terminal.trust import trust_view
     from howgood.validity.trust import CHECKS, trust_async
 
+    subject = load_model(model)
     notes = console(stderr=True)
     requests, tokens = sum(check.requests for check in CHECKS), sum(check.tokens for check in CHECKS)
     notes.print(f"{len(CHECKS)} checks: at most {requests:,} requests, about {tokens:,} tokens", markup=False)
@@ -32,7 +34,13 @@ def trust(
     def notice(check: Check) -> None:
         notes.print(f"  {check.name}: at most {check.requests:,} requests, about {check.tokens:,} tokens", markup=False)
 
-    report = wait(trust_async(model, seed=seed, notice=notice))
+    async def asked() -> Report:
+        try:
+            return await trust_async(subject, seed=seed, notice=notice)
+        finally:
+            await subject.close()
+
+    report = wait(asked())
     if as_json:
         told = {"verdict": report.verdict, **msgspec.to_builtins(report)}
         print(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())

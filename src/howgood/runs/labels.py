@@ -76,19 +76,21 @@ def sample(run: SavedRun, n: int) -> list[tuple[str, int]]:
     n holds the smaller. A random sample is what `calibrate` needs. Trials without an answer have nothing to show.
     Raises `HowgoodError` where none has one."""
     shown = answered(run)
-    if not shown:
-        raise HowgoodError(f"run {run.id} has no written answers, so there is nothing to label")
     random.Random(run.id).shuffle(shown)
     return shown[:n]
 
 
 def answered(run: SavedRun) -> list[tuple[str, int]]:
-    """The trials that have a written answer, of the instances as the benchmark has them."""
+    """The trials that have a written answer, of the instances as the benchmark has them. Raises `HowgoodError` where
+    none has one."""
     import polars as pl
 
     frame = originals(run, ["id", "epoch", "text", "outcome"])
     written = pl.col("text").str.strip_chars().ne("") & pl.col("outcome").ne("failed")
-    return frame.filter(written).select("id", "epoch").rows()
+    found = frame.filter(written).select("id", "epoch").rows()
+    if not found:
+        raise HowgoodError(f"run {run.id} has no written answers, so there is nothing to label")
+    return found
 
 
 def items(run: SavedRun, annotator: str, n: int) -> Iterator[Item]:

@@ -178,7 +178,9 @@ def new_id(benchmark: str, system: str) -> str:
 
 
 def _ids(root: Path) -> list[str]:
-    """The ids of the runs in a folder, oldest first."""
+    """The ids of the runs in a folder, oldest first. Raises `HowgoodError` where it is none."""
+    if root.exists() and not root.is_dir():
+        raise HowgoodError(f"{root} is no folder, so there can be no runs in it; see what HOWGOOD_RUNS is set to")
     return sorted((path.parent.name for path in root.glob("*/run.json")), key=lambda name: (name[:19], name[-4:]))
 
 

@@ -14,8 +14,8 @@ class UnknownName(HowgoodError):
     """A benchmark, model, parameter or run that does not exist, with the nearest names that do."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
-        # Numbers that look alike are not meant alike.
         self.name = name
+        # Numbers that look alike are not meant alike.
         near = [] if name.isdigit() else difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
         suggestion = f" Did you mean {' or '.join(near)}?" if near else ""
         super().__init__(f"there is no {kind} '{name}'.{suggestion}{' ' + hint if hint else ''}")

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import polars as pl
 import pytest
+from msgspec.structs import replace
 from score_tables import trial
 
 from howgood.core.errors import DataError
@@ -85,6 +86,14 @@ def test_a_frame_keeps_the_parts_beside_their_trials() -> None:
         ("b", ()),
         ("c", (("third", 1.0),)),
     ]
+
+
+def test_trials_keep_their_parts() -> None:
+    made = [trial(name, acc=1) for name in "cab"]
+    judged = replace(made[1], score=replace(made[1].score, parts=(("first", 0.0),)))
+    table = Table.of([made[0], judged, made[2]])
+    assert list(zip(table.ids, table.parts, strict=True)) == [("a", (("first", 0.0),)), ("b", ()), ("c", ())]
+    assert Table.of(made).parts == ()
 
 
 def test_the_sizes_of_a_stratified_sample_weigh_the_same_from_a_frame() -> None:

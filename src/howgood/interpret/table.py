@@ -153,7 +153,7 @@ class Table:
         strata, clusters, epochs, failed = array("i"), array("i"), array("i"), array("b")
         of_strata, of_clusters = dict[str | None, int](), dict[str | None, int]()
         scores: dict[str, array[float]] = {name: array("d") for name in names}
-        parts: list[Parts] = []
+        parts: dict[int, Parts] = {}  # by row
 
         def gathered(trial: Trial) -> str:
             values = trial.score.values
@@ -162,10 +162,8 @@ class Table:
                 scores.update({name: array("d", [float("nan")]) * len(failed) for name in values})
             if not lost and values.keys() != scores.keys():
                 raise DataError(f"instance {trial.instance.id} has the scores {_list(values)}, others {_list(scores)}")
-            if trial.score.parts and not parts:
-                parts.extend([()] * len(failed))
-            if parts or trial.score.parts:
-                parts.append(trial.score.parts)
+            if trial.score.parts:
+                parts[len(failed)] = trial.score.parts
             strata.append(of_strata.setdefault(trial.instance.stratum, len(of_strata)))
             clusters.append(of_clusters.setdefault(trial.instance.cluster, len(of_clusters)))
             epochs.append(trial.epoch)
@@ -186,7 +184,7 @@ class Table:
             {name: np.frombuffer(column)[order] for name, column in scores.items()},
             random_sample,
             sizes,
-            [parts[row] for row in order] if parts else (),
+            [parts.get(row, ()) for row in order.tolist()] if parts else (),
         )
 
     @classmethod

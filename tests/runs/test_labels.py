@@ -40,6 +40,7 @@ def graded(asked: str) -> str:
 
 def test_blind_and_in_an_order_of_one_s_own(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(file, monkeypatch, "compare", lambda _: '{"verdict": "A>B"}')
+    run.id = "labelled"  # which the lots are drawn by: of one in two thousand all twelve fall the same way
     ann, bob = (list(labels.items(run, name, 12)) for name in ("ann", "bob"))
     assert {item.id for item in ann} == {item.id for item in bob}
     assert [item.id for item in ann] != [item.id for item in bob]
